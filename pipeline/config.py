@@ -30,6 +30,10 @@ class Reading(Section):
     text_field: str = Field("text", description="field or column that holds plain text or Markdown")
     html_field: str = Field("html", description="field or column that holds HTML, where there is no text")
     id_field: str = Field("id", description="field or column that names the record")
+    hidden: bool = Field(False, description="read files and folders whose name begins with a dot")
+    metadata_bytes: int = Field(
+        65_536, ge=0, description="bytes of a record's other fields that are kept as metadata; the largest go first"
+    )
     batch_bytes: int = Field(4_000_000, ge=1_000, description="input bytes that one worker takes at a time")
     batch_documents: int = Field(500, ge=1, description="documents that one worker takes at a time")
 

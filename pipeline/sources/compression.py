@@ -1,0 +1,100 @@
+"""gzip and Zstandard around anything, as streams that give up on decompression bombs."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import Any, BinaryIO, cast
+
+from pipeline.errors import DocumentFailed
+
+GZIP, ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+SUFFIXES = (".gz", ".zst", ".zstd")
+MAX_RATIO = 500  # bytes out for each byte in; JSONL of near-copies reaches 200, gzip's own ceiling is 1,032
+RATIO_FROM = 64 << 20  # bytes out below which no ratio is held against a file
+MAX_WINDOW = 1 << 27  # bytes of history a Zstandard frame may ask for (its own default limit)
+BUFFER = 1 << 18
+_BOMB = "a decompression bomb. Leave it out of RAW."
+
+
+def without_suffix(name: str) -> str:
+    """A file name without `.gz` or `.zst`.
+
+    >>> without_suffix("feed.jsonl.gz"), without_suffix("page.html"), without_suffix(".gz")
+    ('feed.jsonl', 'page.html', '.gz')
+    """
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def compression_of(head: bytes) -> str | None:
+    """How a file is compressed, by its first bytes: "gzip", "zstd" or None. Its name has no say."""
+    if head.startswith(GZIP):
+        return "gzip"
+    return "zstd" if head.startswith(ZSTD) else None
+
+
+def decompressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
+    """`stream` decompressed as it is read, all members or frames; the same stream where `compression` is None.
+
+    Reading raises DocumentFailed on broken or truncated data, and on a ratio above `MAX_RATIO`.
+    """
+    if compression is None:
+        return stream
+    inner: Any
+    if compression == "gzip":
+        inner = gzip.GzipFile(fileobj=stream, mode="rb")
+    else:
+        import zstandard  # only files that need it pay for it
+
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        inner = decompressor.stream_reader(stream, read_size=BUFFER, read_across_frames=True, closefd=False)
+    return cast("BinaryIO", io.BufferedReader(_Bounded(inner, stream, compression), BUFFER))
+
+
+class _Bounded(io.RawIOBase):
+    """A decompressing stream whose errors say what to do and which stops at `MAX_RATIO`.
+
+    What came out before an error is given first: the records before a break are good.
+    """
+
+    def __init__(self, inner: Any, compressed: BinaryIO, name: str) -> None:
+        self._inner, self._compressed, self._name, self._out = inner, compressed, name, 0
+        self._error: DocumentFailed | None = None
+
+    def readable(self) -> bool:
+        """It is for reading only."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills `buffer`, less only before the end or an error; 0 at the end. Raises DocumentFailed."""
+        filled, view = 0, memoryview(buffer)
+        while filled < len(view) and self._error is None:
+            try:
+                data = self._inner.read(len(view) - filled)
+            except Exception as error:
+                self._error = self._explained(error)
+                break
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+            self._out += len(data)
+            if self._out > RATIO_FROM and self._out > MAX_RATIO * max(1, self._compressed.tell()):
+                self._error = DocumentFailed(f"decompresses to more than {MAX_RATIO} times its size: {_BOMB}")
+        if self._error is not None and not filled:
+            raise self._error
+        return filled
+
+    def _explained(self, error: Exception) -> DocumentFailed:
+        """What a decompressor said, with the next step."""
+        if isinstance(error, DocumentFailed):
+            return error
+        if isinstance(error, EOFError):
+            return DocumentFailed(f"the {self._name} data is cut short. Fetch the file again.")
+        if isinstance(error, (OSError, zlib.error)) or type(error).__name__ == "ZstdError":
+            return DocumentFailed(f"broken {self._name} data: {error}. Fetch the file again.")
+        raise error
