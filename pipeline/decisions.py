@@ -8,6 +8,7 @@ line of text the narrower scope does (document before site before everywhere).
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import uuid
@@ -135,6 +136,11 @@ class Decisions:
                 latest.pop(decision.subject, None)
                 latest[decision.subject] = decision
         return tuple(latest.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the decisions that count: the same digest, the same effect."""
+        return hashlib.sha256("\n".join(decision.as_json() for decision in self.standing).encode()).hexdigest()[:32]
 
     def never_pairs(self) -> frozenset[Pair]:
         """Pairs that are not duplicates, whatever the evidence: (smaller source, larger source)."""

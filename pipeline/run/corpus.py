@@ -1,0 +1,311 @@
+"""The passes of a run, in their order: plan, clean, learn, finish, match, write, report, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
+
+import pipeline
+from pipeline.config import Config
+from pipeline.corpus.folder import CleanFolder, read_json, storage_errors
+from pipeline.corpus.parts import read_batch, remove_parts, write_json
+from pipeline.decisions import Decisions, read_decisions
+from pipeline.errors import GateError, RunError, UsageError
+from pipeline.executors import Executor, LocalExecutor
+from pipeline.run.changes import Changes, changes_since
+from pipeline.run.cleaning import clean_task, digest
+from pipeline.run.finishing import finish
+from pipeline.run.learning import Learned, learn, nothing_learned
+from pipeline.run.matching import Fates, fates
+from pipeline.run.planning import Plan, batches, fingerprint, known_units
+from pipeline.run.progress import Progress, Silent
+from pipeline.run.reporting import report
+from pipeline.run.rows import Rows
+from pipeline.run.writing import write_corpus
+
+T = TypeVar("T")
+
+PASSES = ("clean", "learn", "finish", "match", "write", "report", "publish")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did. Counts are of documents; `seconds` by pass, `stage_seconds` by stage, summed over workers."""
+
+    clean: Path
+    documents: int
+    by_status: Mapping[str, int]
+    by_relation: Mapping[str, int]
+    characters_in: int
+    characters_out: int
+    files: int
+    reused_units: int
+    new_units: int
+    published: bool
+    dry_run: bool
+    changes: Changes | None
+    seconds: Mapping[str, float]
+    stage_seconds: Mapping[str, float]
+    report_path: Path
+
+    @property
+    def failed(self) -> int:
+        """Documents that could not be processed."""
+        return self.by_status.get("failed", 0)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A corpus that is ready to be published: its folder, its report, what it would change."""
+
+    folder: Path
+    report: Mapping[str, Any]
+    changes: Changes | None
+
+
+@dataclass
+class Clock:
+    """Seconds by pass, told to whoever watches."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[None]:
+        """Times one pass."""
+        self.progress.begin(name, total)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self.progress.end(name, self.seconds[name])
+
+
+def run(
+    raw: str,
+    clean: str,
+    config: Config,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+    approve: Callable[[Proposal], bool] | None = None,
+) -> RunResult:
+    """Cleans and deduplicates RAW into CLEAN and publishes the result in one step.
+
+    `approve` is asked before publishing; if it says no, CLEAN stays as it was. Raises UsageError for what is wrong
+    before anything was read, RunError when the run cannot be done, GateError when a gate stops it.
+    """
+    folder = CleanFolder(Path(clean))
+    check_places(raw, folder.path)
+    folder.check()
+    progress = progress or Silent()
+    with folder.lock(), contextlib.ExitStack() as stack:
+        if executor is None:
+            executor = stack.enter_context(LocalExecutor(workers))
+        return _run(raw, folder, config, executor, progress, dry_run, approve)
+
+
+def check_places(raw: str, clean: Path) -> None:
+    """Raises UsageError when RAW is missing, or one of RAW and CLEAN lies in the other."""
+    if "://" in raw:
+        return
+    place = Path(raw)
+    if not place.exists():
+        raise UsageError(f"{raw}: no such file or folder. Name the folder with the scraped documents as RAW.")
+    inner, outer = place.resolve(), clean.resolve()
+    if inner == outer or outer in inner.parents or inner in outer.parents:
+        raise UsageError(f"{clean}: RAW and CLEAN lie in each other. Name a CLEAN outside of {raw}.")
+
+
+def _run(
+    raw: str,
+    folder: CleanFolder,
+    config: Config,
+    executor: Executor,
+    progress: Progress,
+    dry_run: bool,
+    approve: Callable[[Proposal], bool] | None,
+) -> RunResult:
+    folder.prepare()
+    clock, stages = Clock(progress), Counter[str]()
+    decisions = read_decisions(folder.decisions)
+    published = folder.generation()
+    with clock.step("clean"), storage_errors(folder.path):
+        plan, rows = clean_all(raw, folder, config, executor, progress, stages)
+    if not len(rows):
+        raise RunError(f"{raw}: no documents in it. Put files there that end in .txt, .md, .html, .jsonl, .warc, ….")
+    with storage_errors(folder.path):
+        mark = run_mark(plan, config, decisions, published, dry_run)
+        if published is not None and read_json(folder.state / "last.json").get("mark") == mark:
+            return nothing_new(folder, plan, clock, stages)
+        with clock.step("learn"):
+            learned = learn(rows) if learns(config) else nothing_learned()
+        with clock.step("finish"):
+            rows = finish(rows, learned, config, executor)
+        with clock.step("match"):
+            decided = fates(rows, config, executor, folder.scratch, decisions, published)
+        with clock.step("write"):
+            write_corpus(
+                rows, decided, learned.table, config, executor, folder.next, folder.scratch, published, dry_run
+            )
+        with clock.step("report"):
+            changes = changes_since(published, folder.next)
+            summary = report(folder.next, rows, config, decided, changes, decisions)
+        result = result_of(folder, plan, decided, summary, changes, clock, stages, dry_run)
+        check_gates(config, result)
+        if approve is not None and not approve(Proposal(folder.next, summary, changes)):
+            return result
+        with clock.step("publish"):
+            new = folder.publish()
+        after(folder, rows, learned, plan, config, decisions, dry_run, clock, stages)
+    return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
+
+
+def learns(config: Config) -> bool:
+    """Whether boilerplate is learned from the corpus."""
+    return config.boilerplate.learn and "boilerplate" in config.stages
+
+
+def clean_all(
+    raw: str, folder: CleanFolder, config: Config, executor: Executor, progress: Progress, stages: Counter[str]
+) -> tuple[Plan, Rows]:
+    """Cleans what no earlier run has; gives every document of this run, in source order."""
+    plan = Plan(known_units(folder.parts))
+    known = dict(plan.known)
+    arguments = (
+        (task, str(folder.parts), config, executor.workers) for task in batches(raw, config, plan)
+    )
+    done = 0
+    for name, documents, seconds in executor.map(clean_task, arguments, inline=True):
+        batch = read_batch(folder.parts / f"{name}.json")
+        if batch is None:
+            raise RunError(f"{folder.parts}: batch {name} is not whole. Free some space and run again.")
+        known.update(batch.units)
+        stages.update(seconds)
+        done += documents
+        progress.advance("clean", done)
+    return plan, Rows.of_spans(folder.parts, (span for key in plan.units for span in known.get(key, ())))
+
+
+def run_mark(plan: Plan, config: Config, decisions: Decisions, published: Path | None, dry_run: bool) -> str:
+    """A digest of everything the output depends on: equal to the last run's, there is nothing to do."""
+    settings = config.model_dump_json()
+    generation = published.name if published is not None else ""
+    return digest(fingerprint(config), settings, "".join(plan.units), decisions.digest, generation, str(dry_run))
+
+
+def nothing_new(folder: CleanFolder, plan: Plan, clock: Clock, stages: Counter[str]) -> RunResult:
+    """The last result again: the same documents, settings and decisions."""
+    last = read_json(folder.state / "last.json")
+    return RunResult(
+        clean=folder.path,
+        documents=int(last["documents"]),  # type: ignore[call-overload]
+        by_status=last["by_status"],  # type: ignore[arg-type]
+        by_relation=last["by_relation"],  # type: ignore[arg-type]
+        characters_in=int(last["characters_in"]),  # type: ignore[call-overload]
+        characters_out=int(last["characters_out"]),  # type: ignore[call-overload]
+        files=plan.files,
+        reused_units=plan.reused,
+        new_units=plan.new,
+        published=False,
+        dry_run=bool(last["dry_run"]),
+        changes=None,
+        seconds=dict(clock.seconds),
+        stage_seconds=dict(stages),
+        report_path=folder.path / "report.html",
+    )
+
+
+def result_of(
+    folder: CleanFolder,
+    plan: Plan,
+    decided: Fates,
+    summary: Mapping[str, Any],
+    changes: Changes | None,
+    clock: Clock,
+    stages: Counter[str],
+    dry_run: bool,
+) -> RunResult:
+    """The result, before it is published."""
+    table = pq.read_table(folder.next / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"])
+    statuses = Counter(table.column("status").to_pylist())
+    relations = Counter(relation for relation in table.column("relation").to_pylist() if relation)
+    return RunResult(
+        clean=folder.path,
+        documents=table.num_rows,
+        by_status={name: statuses.get(name, 0) for name in ("kept", "duplicate", "rejected", "failed")},
+        by_relation=dict(sorted(relations.items())),
+        characters_in=sum(table.column("characters_in").to_pylist()),
+        characters_out=sum(table.column("characters_out").to_pylist()),
+        files=plan.files,
+        reused_units=plan.reused,
+        new_units=plan.new,
+        published=False,
+        dry_run=dry_run,
+        changes=changes,
+        seconds=dict(clock.seconds),
+        stage_seconds=dict(stages),
+        report_path=folder.path / "report.html",
+    )
+
+
+def check_gates(config: Config, result: RunResult) -> None:
+    """Raises GateError when a share is larger than its gate lets through."""
+    documents = max(1, result.documents)
+    removed = 1 - result.characters_out / result.characters_in if result.characters_in else 0.0
+    shares = {
+        "max_duplicate_share": (result.by_status["duplicate"] / documents, "documents are duplicates"),
+        "max_failed_share": (result.by_status["failed"] / documents, "documents failed"),
+        "max_removed_share": (removed, "characters were removed"),
+    }
+    for gate, (share, what) in shares.items():
+        allowed = getattr(config.gates, gate)
+        if share > allowed:
+            raise GateError(
+                f"--{gate.replace('_', '-')}: {share:.1%} of {what}, {allowed:.1%} are allowed."
+                " Nothing was published; look at .state/next/report.html, then mend the input or raise the gate."
+            )
+
+
+def after(
+    folder: CleanFolder,
+    rows: Rows,
+    learned: Learned,
+    plan: Plan,
+    config: Config,
+    decisions: Decisions,
+    dry_run: bool,
+    clock: Clock,
+    stages: Counter[str],
+) -> None:
+    """What the next run can build on; what it cannot is deleted."""
+    published = folder.generation()
+    manifest = pq.read_table(folder.path / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"])
+    statuses = Counter(manifest.column("status").to_pylist())
+    write_json(
+        {
+            "mark": run_mark(plan, config, decisions, published, dry_run),
+            "documents": manifest.num_rows,
+            "by_status": {name: statuses.get(name, 0) for name in ("kept", "duplicate", "rejected", "failed")},
+            "by_relation": dict(Counter(r for r in manifest.column("relation").to_pylist() if r)),
+            "characters_in": sum(manifest.column("characters_in").to_pylist()),
+            "characters_out": sum(manifest.column("characters_out").to_pylist()),
+            "dry_run": dry_run,
+        },
+        folder.state / "last.json",
+    )
+    write_json(
+        {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)},
+        folder.state / "run.json",
+    )
+    remove_parts(folder.parts, {*rows.parts, *learned.touched})
+    shutil.rmtree(folder.scratch, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""What the corpus itself says is boilerplate: counts over all documents between the two passes.
+
+A first look counts keys in a fixed number of buckets; only keys whose bucket is full enough are counted exactly, so
+memory is bounded by what recurs, not by the number of documents.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.corpus.parts import read_documents, read_lines
+from pipeline.run.cleaning import digest
+from pipeline.run.rows import Rows
+from pipeline.stages.boilerplate import learn_lines
+
+BUCKET_BITS = 22  # 4 million counters of 4 bytes; a shared bucket costs an exact count, never a wrong one
+LEAST_DOCUMENTS = 3  # below this nothing can be learned, whatever the rule says
+ANCHORS_KEPT = 256  # distinct documents remembered of one line; enough to decide, bounds what a ubiquitous line costs
+
+COUNTS = pa.schema(
+    [
+        ("site", pa.string()),
+        ("key", pa.int64()),
+        ("line", pa.string()),
+        ("anchor", pa.int64()),
+        ("source", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The learned lines (`table`: site, key, line, documents, example_source) and whom they touch.
+
+    `touched` gives, by part, the indices of documents (in source order) that hold learned lines, and their keys.
+    """
+
+    table: pa.Table
+    touched: Mapping[str, tuple[np.ndarray, list[tuple[int, ...]]]]
+
+
+def nothing_learned() -> Learned:
+    """What a run without learning has learned."""
+    return Learned(learn_lines(COUNTS.empty_table()), {})
+
+
+@functools.lru_cache(maxsize=65_536)
+def site_hash(site: str) -> int:
+    """A 64-bit number for a site."""
+    return int(digest(site)[:16], 16)
+
+
+def line_hashes(table: pa.Table) -> np.ndarray:
+    """uint64, one a row: site and line key together."""
+    sites = table.column("site").combine_chunks().dictionary_encode()
+    if isinstance(sites, pa.ChunkedArray):
+        sites = sites.combine_chunks()
+    of_site = np.array([site_hash(site) for site in sites.dictionary.to_pylist()], np.uint64)
+    keys = table.column("key").to_numpy().view(np.uint64)
+    if not len(keys):
+        return keys
+    return (keys ^ of_site[sites.indices.to_numpy()]) * np.uint64(0x9E3779B97F4A7C15)
+
+
+def live_lines(rows: Rows, part: str, indices: np.ndarray, columns: list[str]) -> tuple[pa.Table, np.ndarray]:
+    """The lines of a part that belong to documents of this run, and those documents' indices."""
+    table = read_lines(rows.folder, part, ["row", *columns])
+    index_of_row = np.full(int(rows.row[indices].max()) + 1, -1, np.int64)
+    index_of_row[rows.row[indices]] = indices
+    row = table.column("row").to_numpy()
+    index = np.where(row < len(index_of_row), index_of_row[np.minimum(row, len(index_of_row) - 1)], -1)
+    alive = index >= 0
+    return table.filter(pa.array(alive)), index[alive]
+
+
+def learn(rows: Rows) -> Learned:
+    """The lines that recur across the documents of one site, and the documents that hold them."""
+    by_part = list(rows.by_part())
+    counters = np.zeros(1 << BUCKET_BITS, np.int32)
+    shift = np.uint64(64 - BUCKET_BITS)
+    for part, indices in by_part:
+        table, _ = live_lines(rows, part, indices, ["site", "key"])
+        buckets, counts = np.unique(line_hashes(table) >> shift, return_counts=True)
+        counters[buckets.astype(np.int64)] += counts.astype(np.int32)
+    if not (counters >= LEAST_DOCUMENTS).any():
+        return nothing_learned()
+    gathered: dict[str, list[object]] = defaultdict(list)
+    anchors: dict[int, set[int]] = defaultdict(set)
+    for part, indices in by_part:
+        table, index = live_lines(rows, part, indices, ["site", "key", "line", "anchor"])
+        hashes = line_hashes(table)
+        recurring = np.flatnonzero(counters[(hashes >> shift).astype(np.int64)] >= LEAST_DOCUMENTS)
+        if not len(recurring):
+            continue
+        sources = read_documents(rows.folder, part, ["source"]).column("source")
+        for at, anchor in zip(recurring.tolist(), table.column("anchor").to_numpy()[recurring].tolist(), strict=True):
+            seen = anchors[int(hashes[at])]
+            if anchor in seen or len(seen) >= ANCHORS_KEPT:
+                continue
+            seen.add(anchor)
+            gathered["site"].append(table.column("site")[at].as_py())
+            gathered["key"].append(table.column("key")[at].as_py())
+            gathered["line"].append(table.column("line")[at].as_py())
+            gathered["anchor"].append(anchor)
+            gathered["source"].append(sources[int(rows.row[index[at]])].as_py())
+    learned = learn_lines(pa.table({name: gathered[name] for name in COUNTS.names}, schema=COUNTS))
+    return Learned(learned, touched_documents(rows, by_part, learned))
+
+
+def touched_documents(
+    rows: Rows, by_part: list[tuple[str, np.ndarray]], learned: pa.Table
+) -> dict[str, tuple[np.ndarray, list[tuple[int, ...]]]]:
+    """By part: the documents that hold a learned line of their site, and the keys of those lines, sorted."""
+    touched: dict[str, tuple[np.ndarray, list[tuple[int, ...]]]] = {}
+    if not learned.num_rows:
+        return touched
+    wanted = np.unique(line_hashes(learned))
+    for part, indices in by_part:
+        table, index = live_lines(rows, part, indices, ["site", "key"])
+        hit = np.isin(line_hashes(table), wanted)
+        if not hit.any():
+            continue
+        keys_of: dict[int, set[int]] = defaultdict(set)
+        for document, key in zip(index[hit].tolist(), table.column("key").to_numpy()[hit].tolist(), strict=True):
+            keys_of[document].add(key)
+        documents = np.array(sorted(keys_of), np.int64)
+        touched[part] = (documents, [tuple(sorted(keys_of[document])) for document in documents.tolist()])
+    return touched

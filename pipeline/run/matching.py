@@ -1,0 +1,213 @@
+"""The corpus-level step in the middle: which documents are duplicates, and what that makes of each document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config import Config
+from pipeline.corpus.parts import part_file
+from pipeline.decisions import Decisions
+from pipeline.dedup import DocumentColumns, Matching, SketchPart, match
+from pipeline.executors import Executor
+from pipeline.run.rows import Rows
+
+KEPT, DUPLICATE, REJECTED, FAILED = range(4)
+STATUSES = ("kept", "duplicate", "rejected", "failed")
+RELATIONS = (None, "exact", "near", "overlap", "decided")
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What becomes of each document, by index in source order; n documents.
+
+    `status` int8 (`STATUSES`), `canonical` int64 (index of the kept document; -1 unless a duplicate), `relation` int8
+    (`RELATIONS`), `jaccard` and `coverage` float64 (nan unless a duplicate), `cluster` int64 (index of the canonical
+    document of a cluster of two or more, else -1), `why` by index: why a kept document was kept, a rejected rejected.
+    """
+
+    sources: pa.ChunkedArray
+    status: np.ndarray
+    canonical: np.ndarray
+    relation: np.ndarray
+    jaccard: np.ndarray
+    coverage: np.ndarray
+    cluster: np.ndarray
+    why: Mapping[int, str]
+    evidence: pa.Table  # as `Matching.evidence`, but with indices
+    related: pa.Table
+    recall: Mapping[str, object]
+    counts: Mapping[str, object]
+
+
+def fates(
+    rows: Rows, config: Config, executor: Executor, scratch: Path, decisions: Decisions, published: Path | None
+) -> Fates:
+    """Matches every clean document against every other, under the decisions of a person."""
+    total = len(rows)
+    sources = rows.column("source")
+    came = rows.column("status").combine_chunks()
+    status = np.full(total, KEPT, np.int8)
+    status[pc.equal(came, "rejected").to_numpy(zero_copy_only=False)] = REJECTED
+    status[pc.equal(came, "failed").to_numpy(zero_copy_only=False)] = FAILED
+    why: dict[int, str] = {}
+    for index, reason in decided_against(sources, decisions).items():
+        if status[index] == KEPT:
+            status[index], why[index] = REJECTED, reason
+    result = Fates(
+        sources,
+        status,
+        np.full(total, -1, np.int64),
+        np.zeros(total, np.int8),
+        np.full(total, np.nan),
+        np.full(total, np.nan),
+        np.full(total, -1, np.int64),
+        why,
+        EMPTY_EVIDENCE,
+        EMPTY_RELATED,
+        {},
+        {},
+    )
+    clean = np.flatnonzero(status == KEPT)
+    if not config.dedup or len(clean) == 0:
+        return result
+    matching = match_documents(rows, clean, sources, config, executor, scratch, decisions, published)
+    return with_matching(result, clean, matching)
+
+
+EMPTY_EVIDENCE = pa.table({"document": pa.array([], pa.int64()), "canonical": pa.array([], pa.int64())})
+EMPTY_RELATED = pa.table({"document_a": pa.array([], pa.int64()), "document_b": pa.array([], pa.int64())})
+
+
+def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int, str]:
+    """The documents that a person rejected, by index, with the reason."""
+    rejected = decisions.rejected()
+    return {index: f"rejected by a person's decision ({source})" for source, index in places(sources, rejected).items()}
+
+
+def places(sources: pa.ChunkedArray, wanted: object) -> dict[str, int]:
+    """Where the named sources stand; those that did not come in are left out."""
+    names = sorted(set(wanted))  # type: ignore[call-overload]
+    if not names:
+        return {}
+    found = pc.index_in(pa.array(names, pa.string()), value_set=sources.combine_chunks())
+    return {name: index for name, index in zip(names, found.to_pylist(), strict=True) if index is not None}
+
+
+def match_documents(
+    rows: Rows,
+    clean: np.ndarray,
+    sources: pa.ChunkedArray,
+    config: Config,
+    executor: Executor,
+    scratch: Path,
+    decisions: Decisions,
+    published: Path | None,
+) -> Matching:
+    """`dedup.match` over the clean documents; its ranks count clean documents in source order."""
+    rank_of = np.full(len(rows), -1, np.int64)
+    rank_of[clean] = np.arange(len(clean))
+    parts, order = [], []
+    for part, run in rows.by_part(clean):
+        parts.append(
+            SketchPart(
+                str(part_file(rows.folder, part, "sketch.arrow")),
+                str(part_file(rows.folder, part, "documents.parquet")),
+                rows.row[run],
+            )
+        )
+        order.append(rank_of[run])
+    ranks = np.concatenate(order)
+    table = rows.table(["characters_out", "date", "origin"], clean)
+    columns = DocumentColumns(
+        rank=ranks,
+        characters=table.column("characters_out").to_numpy().astype(np.int32)[ranks],
+        date=dates(table.column("date"))[ranks],
+        published=was_published(sources, clean, published)[ranks],
+        origin=table.column("origin").to_numpy()[ranks],
+    )
+
+    def pairs(named: object) -> set[tuple[int, int]]:
+        listed = [tuple(pair) for pair in named]  # type: ignore[attr-defined]
+        at = places(sources, [name for pair in listed for name in pair])
+        both = [(at[a], at[b]) for a, b in listed if a in at and b in at]
+        found = [(int(rank_of[a]), int(rank_of[b])) for a, b in both if rank_of[a] >= 0 and rank_of[b] >= 0]
+        return {(min(pair), max(pair)) for pair in found}
+
+    preferred = {int(rank_of[i]) for i in places(sources, decisions.preferred()).values() if rank_of[i] >= 0}
+    return match(
+        parts,
+        columns,
+        config,
+        executor,
+        scratch,
+        pairs(decisions.never_pairs()),
+        pairs(decisions.always_pairs()),
+        preferred,
+    )
+
+
+def dates(column: pa.ChunkedArray) -> np.ndarray:
+    """ISO dates as datetime64[s]; NaT where there is none or it is no date."""
+    out = np.full(len(column), np.datetime64("NaT"), "datetime64[s]")
+    for index, value in enumerate(column.to_pylist()):
+        if value:
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+            out[index] = np.datetime64(moment.replace(tzinfo=None), "s")
+    return out
+
+
+def was_published(sources: pa.ChunkedArray, clean: np.ndarray, published: Path | None) -> np.ndarray:
+    """bool, one a clean document: whether the last published corpus kept it."""
+    if published is None or not (published / "manifest.parquet").is_file():
+        return np.zeros(len(clean), bool)
+    kept = pq.read_table(published / "manifest.parquet", columns=["source", "status"])
+    kept = kept.filter(pc.equal(kept.column("status"), "kept")).column("source").combine_chunks()
+    return np.asarray(pc.is_in(sources.take(pa.array(clean)), value_set=kept).to_numpy(zero_copy_only=False), bool)
+
+
+def with_matching(before: Fates, clean: np.ndarray, matching: Matching) -> Fates:
+    """The fates after matching, its ranks among clean documents turned into indices among all."""
+    own = np.arange(len(clean))
+    dropped = matching.canonical != own
+    status, canonical, relation = before.status.copy(), before.canonical.copy(), before.relation.copy()
+    jaccard, coverage, cluster = before.jaccard.copy(), before.coverage.copy(), before.cluster.copy()
+    lost = clean[dropped]
+    status[lost] = DUPLICATE
+    canonical[lost] = clean[matching.canonical[dropped]]
+    relation[lost] = matching.relation[dropped]
+    jaccard[lost], coverage[lost] = matching.jaccard[dropped], matching.coverage[dropped]
+    inside = matching.cluster >= 0
+    cluster[clean[inside]] = clean[matching.cluster[inside]]
+    why = dict(before.why) | {int(clean[rank]): text for rank, text in matching.kept_why.items()}
+
+    def indexed(table: pa.Table, names: tuple[str, str]) -> pa.Table:
+        for name in names:
+            at = table.schema.get_field_index(name)
+            table = table.set_column(at, name, pa.array(clean[table.column(name).to_numpy()], pa.int64()))
+        return table.sort_by([(name, "ascending") for name in names])
+
+    return Fates(
+        before.sources,
+        status,
+        canonical,
+        relation,
+        jaccard,
+        coverage,
+        cluster,
+        why,
+        indexed(matching.evidence, ("document", "canonical")),
+        indexed(matching.related, ("document_a", "document_b")),
+        matching.recall,
+        matching.counts,
+    )

@@ -1,0 +1,130 @@
+"""Which files came in, which of them were cleaned before, and which batches are still to be cleaned."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import pipeline
+from pipeline.config import Config
+from pipeline.corpus.parts import Span, read_batches
+from pipeline.run.cleaning import CleanTask, digest
+from pipeline.sources import Scan, Slice, SourceFile, discover, scan
+
+T = TypeVar("T")
+
+SCANS_AHEAD = 64  # files digested ahead of the batches; bounds memory, keeps two threads busy
+CLEANING_SECTIONS = ("stages", "extractor", "reading", "extract", "boilerplate", "repeats", "garbled", "limits")
+SKETCH_SECTIONS = ("dedup", "near", "overlap")
+LIBRARIES = ("trafilatura", "lxml", "ftfy", "resiliparse", "py3langid", "wordfreq", "charset-normalizer")
+NOT_IN_THE_TEXT = ("batch_bytes", "batch_documents")  # settings of how, not of what
+
+
+@functools.cache
+def code_digest() -> str:
+    """Digest of the code and data that cleaning depends on: another version cleans everything again."""
+    root = Path(pipeline.__file__).parent
+    sha = hashlib.sha256()
+    for folder in ("stages", "sources", "dedup", "run"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".py", ".toml", ".json") and path.is_file():
+                sha.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for name in ("document.py", "config.py"):
+        sha.update((root / name).read_bytes())
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    return digest(pipeline.__version__, sha.hexdigest(), *versions)
+
+
+def fingerprint(config: Config) -> str:
+    """Digest of everything but the bytes that a cleaned, sketched document depends on."""
+    settings = config.model_dump(mode="json", include={*CLEANING_SECTIONS, *SKETCH_SECTIONS})
+    for name in NOT_IN_THE_TEXT:
+        settings["reading"].pop(name)
+    settings["limits"].pop("memory_mb")
+    return digest(code_digest(), json.dumps(settings, sort_keys=True))
+
+
+@dataclass
+class Plan:
+    """What a run found: the units in source order, and the spans of those cleaned before."""
+
+    known: Mapping[str, tuple[Span, ...]]
+    units: list[str] = field(default_factory=list)
+    files: int = 0
+    input_bytes: int = 0
+    reused: int = 0
+    new: int = 0
+
+
+def known_units(parts: Path) -> dict[str, tuple[Span, ...]]:
+    """Every unit that earlier runs cleaned, by key."""
+    known: dict[str, tuple[Span, ...]] = {}
+    for batch in read_batches(parts):
+        known.update(batch.units)
+    return known
+
+
+def ahead(function: object, values: Iterator[T], threads: int = 2) -> Iterator[tuple[T, object]]:
+    """`(value, function(value))` in order, some values ahead of the one that is asked for."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [(value, pool.submit(function, value)) for value in islice(values, SCANS_AHEAD)]  # type: ignore[arg-type]
+        while waiting:
+            value, future = waiting.pop(0)
+            yield value, future.result()
+            for following in islice(values, 1):
+                waiting.append((following, pool.submit(function, following)))  # type: ignore[arg-type]
+
+
+def unit_key(piece: Slice, content: str, mark: str) -> str:
+    """The digest that names a slice: where it is, what it holds, and what will be done to it."""
+    place = f"{piece.file.path}\0{piece.start}\0{piece.end}\0{piece.first}"
+    return digest(mark, place, content)
+
+
+def batches(raw: str, config: Config, plan: Plan) -> Iterator[CleanTask]:
+    """The batches still to be cleaned, in source order. Fills `plan` as it goes; holds a few files at a time."""
+    mark = fingerprint(config)
+    gathered: list[tuple[str, Slice]] = []
+    size = 0
+    for file, scanned in ahead(functools.partial(scan_or_refuse, config=config), discover(raw, config)):
+        plan.files += 1
+        plan.input_bytes += file.size
+        for piece, content in scanned:  # type: ignore[attr-defined]
+            key = unit_key(piece, content, mark)
+            plan.units.append(key)
+            if key in plan.known:
+                plan.reused += 1
+                continue
+            plan.new += 1
+            extent = piece.end - piece.start if piece.end > piece.start else file.size
+            if gathered and (
+                size + extent > config.reading.batch_bytes or len(gathered) >= config.reading.batch_documents
+            ):
+                yield task_of(gathered)
+                gathered, size = [], 0
+            gathered.append((key, piece))
+            size += extent
+    if gathered:
+        yield task_of(gathered)
+
+
+def scan_or_refuse(file: SourceFile, config: Config) -> list[tuple[Slice, str]]:
+    """The slices of a file, each with a digest of its content; one empty slice for a file that is not opened."""
+    if file.refused is not None:
+        return [(Slice(file, 0, -1, 0), f"refused: {file.refused}")]
+    scanned: Scan = scan(file, config)
+    contents = getattr(scanned, "slice_sha256", None) or [scanned.sha256] * len(scanned.slices)
+    return list(zip(scanned.slices, contents, strict=True))
+
+
+def task_of(gathered: list[tuple[str, Slice]]) -> CleanTask:
+    """A batch named after what is in it."""
+    return CleanTask(digest(*(key for key, _ in gathered))[:20], tuple(gathered))

@@ -1,0 +1,305 @@
+"""The last pass: documents, manifest, edits and evidence, block by block in source order.
+
+Blocks are cut by fixed sizes in source order, so that their borders, and with them every byte of the output, do not
+depend on workers, batches or what was cleaned when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import Config
+from pipeline.corpus.output import document_id, json_line, markdown_document, markdown_paths
+from pipeline.corpus.parts import write_arrow, write_parquet
+from pipeline.corpus.tables import DOCUMENTS, DROPPED, EDITS, EVIDENCE, LEARNED, MANIFEST, RELATED
+from pipeline.executors import Executor
+from pipeline.run.matching import DUPLICATE, KEPT, RELATIONS, STATUSES, Fates
+from pipeline.run.rows import Rows
+
+BLOCK_DOCUMENTS = 10_000
+BLOCK_CHARACTERS = 32_000_000
+SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
+FRAGMENTED = {"manifest": MANIFEST, "edits": EDITS, "dropped": DROPPED}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the run has to say of what it wrote."""
+
+    documents: int
+    characters_in: int
+    characters_out: int
+    removed: int
+    by_status: Mapping[str, int]
+    by_relation: Mapping[str, int]
+
+
+def write_corpus(
+    rows: Rows, fates: Fates, learned: pa.Table, config: Config, executor: Executor, folder: Path, scratch: Path,
+    published: Path | None, dry_run: bool = False,
+) -> None:  # fmt: skip
+    """Writes every table, and unless `dry_run` the kept documents, into `folder`."""
+    plan_path = scratch / "fates.arrow"
+    write_arrow(fates_table(rows, fates, config), plan_path)
+    names_path = scratch / "parts.json"
+    names_path.write_text(json.dumps(rows.parts), encoding="utf-8")
+    old = str(published) if published is not None else None
+    arguments = [
+        (str(rows.folder), str(scratch), str(folder), old, number, first, last, config, dry_run)
+        for number, (first, last) in enumerate(blocks(rows))
+    ]
+    for _ in executor.map(write_block, arguments):
+        pass
+    count = len(arguments)
+    for name, schema in FRAGMENTED.items():
+        join_parquet([scratch / f"{name}-{number:06d}.parquet" for number in range(count)], schema, folder / name)
+    if config.format == "jsonl" and not dry_run:
+        with (folder / "documents.jsonl").open("wb") as out:
+            for number in range(count):
+                with (scratch / f"documents-{number:06d}.jsonl").open("rb") as fragment:
+                    shutil.copyfileobj(fragment, out, 1 << 20)
+    write_parquet(evidence_table(fates), folder / "evidence.parquet", "zstd")
+    write_parquet(related_table(fates), folder / "related.parquet", "zstd")
+    write_parquet(learned.select(LEARNED.names).cast(LEARNED), folder / "learned.parquet", "zstd")
+
+
+def blocks(rows: Rows) -> list[tuple[int, int]]:
+    """Runs of documents, `(first, last)`, that one worker writes at a time."""
+    characters = rows.column("characters_out").to_numpy() if len(rows) else np.empty(0, np.int64)
+    borders, first, size = [], 0, 0
+    for index, count in enumerate(characters.tolist()):
+        if index > first and (index - first >= BLOCK_DOCUMENTS or size + count > BLOCK_CHARACTERS):
+            borders.append((first, index))
+            first, size = index, 0
+        size += count
+    if first < len(rows):
+        borders.append((first, len(rows)))
+    return borders
+
+
+def fates_table(rows: Rows, fates: Fates, config: Config) -> pa.Table:
+    """What the writing workers need of each document, as one table that they map into memory."""
+    total = len(rows)
+    outputs: list[str | None] = [None] * total
+    kept = np.flatnonzero(fates.status == KEPT)
+    if config.format == "markdown":
+        sources = fates.sources.take(pa.array(kept)).to_pylist()
+        for index, path in zip(kept.tolist(), markdown_paths(sources), strict=True):
+            outputs[index] = path
+    elif config.format == "jsonl":
+        for index in kept.tolist():
+            outputs[index] = "documents.jsonl"
+    canonical_sources: list[str | None] = [None] * total
+    dropped = np.flatnonzero(fates.canonical >= 0)
+    if len(dropped):
+        names = fates.sources.take(pa.array(fates.canonical[dropped])).to_pylist()
+        for index, name in zip(dropped.tolist(), names, strict=True):
+            canonical_sources[index] = name
+    inside = fates.cluster >= 0
+    cluster_ids: list[str | None] = [None] * total
+    for index, at in zip(np.flatnonzero(inside).tolist(), fates.cluster[inside].tolist(), strict=True):
+        cluster_ids[index] = document_id(fates.sources[at].as_py())
+    return pa.table(
+        {
+            "part": pa.array(rows.part, pa.int32()),
+            "row": pa.array(rows.row, pa.int32()),
+            "status": pa.array(fates.status, pa.int8()),
+            "relation": pa.array(fates.relation, pa.int8()),
+            "jaccard": pa.array(fates.jaccard, from_pandas=True),
+            "coverage": pa.array(fates.coverage, from_pandas=True),
+            "canonical_source": pa.array(canonical_sources, pa.string()),
+            "cluster_id": pa.array(cluster_ids, pa.string()),
+            "output": pa.array(outputs, pa.string()),
+            "why": pa.array([fates.why.get(index) for index in range(total)], pa.string()),
+        }
+    )
+
+
+def read_fates(scratch: Path, first: int, last: int) -> pa.Table:
+    """A run of the table of fates, mapped rather than read."""
+    with pa.memory_map(str(scratch / "fates.arrow")) as source:
+        return pa.ipc.open_file(source).read_all().slice(first, last - first)
+
+
+def write_block(
+    parts: str, scratch: str, folder: str, published: str | None, number: int, first: int, last: int,
+    config: Config, dry_run: bool,
+) -> int:  # fmt: skip
+    """Writes one block of documents and its piece of each table; gives how many documents it kept."""
+    plan = read_fates(Path(scratch), first, last)
+    names = json.loads((Path(scratch) / "parts.json").read_text(encoding="utf-8"))
+    rows = Rows(Path(parts), tuple(names), plan.column("part").to_numpy(), plan.column("row").to_numpy())
+    documents = rows.table(
+        ["source", "record_id", "status", "reason", *SAME_FIELDS, "metadata", "text", "edits"]
+        + ["characters_in", "characters_out", "raw_sha256", "clean_sha256"]
+    )
+    block = Block(documents.to_pylist(), plan.drop_columns(["part", "row"]).to_pylist())
+    with writer(config, Path(folder), Path(scratch), published, number, dry_run) as write:
+        for row, fate in block:
+            if fate["status"] == KEPT:
+                row["output"], row["output_sha256"] = write(row, fate)
+    write_parquet(
+        pa.Table.from_pylist([manifest_row(row, fate) for row, fate in block], schema=MANIFEST),
+        Path(scratch) / f"manifest-{number:06d}.parquet",
+    )
+    edits = [{"source": row["source"], **edit} for row, _ in block for edit in row["edits"] or ()]
+    write_parquet(pa.Table.from_pylist(edits, schema=EDITS), Path(scratch) / f"edits-{number:06d}.parquet")
+    dropped = [dropped_row(row, fate) for row, fate in block if fate["status"] != KEPT]
+    write_parquet(pa.Table.from_pylist(dropped, schema=DROPPED), Path(scratch) / f"dropped-{number:06d}.parquet")
+    return sum(fate["status"] == KEPT for _, fate in block)
+
+
+class Block(Sequence[tuple[dict[str, Any], dict[str, Any]]]):
+    """Documents, each beside what becomes of it."""
+
+    def __init__(self, documents: list[dict[str, Any]], fates: list[dict[str, Any]]) -> None:
+        self._pairs = list(zip(documents, fates, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._pairs[index]
+
+
+@contextlib.contextmanager
+def writer(
+    config: Config, folder: Path, scratch: Path, published: str | None, number: int, dry_run: bool
+) -> Iterator[Any]:
+    """A function that writes one kept document: gives its `output` and `output_sha256`."""
+    if dry_run:
+        yield lambda _row, _fate: (None, None)
+    elif config.format == "markdown":
+        yield lambda row, fate: write_markdown(row, fate["output"], folder, published)
+    elif config.format == "jsonl":
+        with (scratch / f"documents-{number:06d}.jsonl").open("wb") as out:
+
+            def write_line(row: dict[str, Any], fate: dict[str, Any]) -> tuple[str, str | None]:
+                out.write(json_line({**row, "metadata": json.loads(row["metadata"] or "{}")}))
+                return fate["output"], None
+
+            yield write_line
+    else:
+        name, gathered = f"documents/part-{number:05d}.parquet", []
+
+        def keep(row: dict[str, Any], _fate: dict[str, Any]) -> tuple[str, None]:
+            gathered.append({**row, "sha256": row["clean_sha256"], "canonical": True})
+            return name, None
+
+        yield keep
+        if gathered:
+            (folder / "documents").mkdir(exist_ok=True)
+            table = pa.Table.from_pylist(gathered, schema=DOCUMENTS)
+            write_parquet(table, folder / name, "zstd")
+
+
+def write_markdown(row: dict[str, Any], output: str, folder: Path, published: str | None) -> tuple[str, str]:
+    """One document as a Markdown file; linked to the published one where not a byte has changed."""
+    metadata = json.loads(row["metadata"] or "{}")
+    data = markdown_document(
+        {**row, "canonical": True, "sha256": row["clean_sha256"], "metadata": metadata}, row["text"]
+    )
+    path = folder / output
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if published is None or not _linked(Path(published) / output, path, data):
+        path.write_bytes(data)
+    return output, hashlib.sha256(data).hexdigest()
+
+
+def _linked(old: Path, new: Path, data: bytes) -> bool:
+    try:
+        if old.stat().st_size != len(data) or old.read_bytes() != data:
+            return False
+        os.link(old, new)
+    except OSError:
+        return False
+    return True
+
+
+def manifest_row(row: Mapping[str, Any], fate: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of manifest.parquet."""
+    status = fate["status"]
+    return {
+        **{name: row[name] for name in SAME_FIELDS},
+        "source": row["source"],
+        "record_id": row["record_id"],
+        "document_id": document_id(row["source"]),
+        "status": STATUSES[status],
+        "reason": fate["why"] or row["reason"],
+        "canonical_source": fate["canonical_source"],
+        "relation": RELATIONS[fate["relation"]] if status == DUPLICATE else None,
+        "jaccard": fate["jaccard"],
+        "coverage": fate["coverage"],
+        "cluster_id": fate["cluster_id"],
+        "characters_in": row["characters_in"],
+        "characters_out": row["characters_out"],
+        "raw_sha256": row["raw_sha256"],
+        "clean_sha256": row["clean_sha256"],
+        "output": row.get("output"),
+        "output_sha256": row.get("output_sha256"),
+    }
+
+
+def dropped_row(row: Mapping[str, Any], fate: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of dropped.parquet: enough to bring the document back without RAW."""
+    same = fate["status"] == DUPLICATE and RELATIONS[fate["relation"]] == "exact"
+    fields = {name: row[name] for name in ("source", "title", "url", "date", "author", "language", "metadata")}
+    return {**fields, "status": STATUSES[fate["status"]], "text": None if same else row["text"]}
+
+
+def join_parquet(fragments: Sequence[Path], schema: pa.Schema, path: Path) -> None:
+    """One Parquet file from the blocks' fragments, a row group each; empty fragments leave no trace."""
+    with pq.ParquetWriter(path.with_suffix(".parquet"), schema, compression="zstd") as out:
+        for fragment in fragments:
+            table = pq.read_table(fragment, schema=schema, partitioning=None)
+            if table.num_rows:
+                out.write_table(table)
+            fragment.unlink()
+
+
+def evidence_table(fates: Fates) -> pa.Table:
+    """evidence.parquet: the proof for every duplicate, indices turned into names."""
+    given = fates.evidence
+    if not given.num_rows:
+        return EVIDENCE.empty_table()
+    sources, canonical = (given.column(name).to_numpy() for name in ("document", "canonical"))
+    names = {
+        "source": fates.sources.take(pa.array(sources)),
+        "canonical_source": fates.sources.take(pa.array(canonical)),
+        "cluster_id": pa.array([document_id(fates.sources[int(i)].as_py()) for i in canonical], pa.string()),
+    }
+    columns = [
+        names[field.name] if field.name in names else _column(given, field.name, field.type) for field in EVIDENCE
+    ]
+    return pa.table(columns, schema=EVIDENCE)
+
+
+def related_table(fates: Fates) -> pa.Table:
+    """related.parquet: pairs that nearly qualify, both kept."""
+    given = fates.related
+    if not given.num_rows:
+        return RELATED.empty_table()
+    names = {
+        f"source_{which}": fates.sources.take(pa.array(given.column(f"document_{which}").to_numpy())) for which in "ab"
+    }
+    return pa.table(
+        [names[f.name] if f.name in names else _column(given, f.name, f.type) for f in RELATED], schema=RELATED
+    )
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if name in table.column_names:
+        return table.column(name).cast(kind)
+    return pa.nulls(table.num_rows, kind)

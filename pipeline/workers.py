@@ -1,0 +1,248 @@
+"""Worker processes that can be killed: one document may hang, exhaust memory or crash without taking others along.
+
+A `Worker` is one child process that runs one function call at a time. While it works it says which document it is at
+(`at`) and what it has safely stored (`stored`); whoever waits for it can therefore name the document that stopped it.
+Children are forked from a fork server that imported everything once, so starting one costs a few milliseconds and no
+thread of the parent is ever forked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PRELOAD = ("pipeline.run.cleaning", "pipeline.run.finishing")
+_PR_SET_PDEATHSIG = 1
+
+_channel: Connection | None = None  # in a child: the way to the parent
+
+
+class WorkerStopped(Exception):
+    """A worker died or was killed while it was at a document.
+
+    `place` is what the call last passed to `at` (None: before the first), `how` says what happened, in words that
+    fit behind "the document".
+    """
+
+    def __init__(self, place: tuple[str, int] | None, how: str) -> None:
+        super().__init__(how)
+        self.place = place
+        self.how = how
+
+
+def at(doing: str, ordinal: int) -> None:
+    """In a worker: says that it now begins to read, clean, … document `ordinal` of its call. Elsewhere: nothing."""
+    if _channel is not None:
+        _channel.send(("at", (doing, ordinal)))
+
+
+def stored(what: Any) -> None:
+    """In a worker: says that `what` is safely on disk, so that a repeated call need not do it again."""
+    if _channel is not None:
+        _channel.send(("stored", what))
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to kill this process when its parent (the fork server) dies, which dies with the run."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit_memory(megabytes: int | None) -> None:
+    """Lets this process grow by `megabytes` MiB of address space over what it has mapped now."""
+    if megabytes is None or sys.platform != "linux":
+        return
+    import resource
+
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - not a file of ours
+        mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + megabytes * 2**20, resource.RLIM_INFINITY))
+
+
+def _serve(channel: Connection, memory_mb: int | None) -> None:
+    """The child: runs calls until the channel closes."""
+    global _channel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
+    _channel = channel
+    limited = False
+    while True:
+        try:
+            function, arguments = channel.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        if not limited:
+            _limit_memory(memory_mb)
+            limited = True
+        try:
+            answer: tuple[str, Any] = ("done", function(*arguments))
+        except BaseException as error:  # whatever it was goes to the caller
+            answer = ("raised", error)
+        try:
+            channel.send(answer)
+        except Exception as error:  # an answer or error that cannot be pickled
+            channel.send(("raised", RuntimeError(f"{type(answer[1]).__name__}: {answer[1]} ({error})")))
+
+
+def context() -> multiprocessing.context.ForkServerContext:
+    """The fork server's context, with the cleaning code preloaded."""
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(list(PRELOAD))
+    return chosen
+
+
+def start_fork_server() -> None:
+    """Starts the fork server now, so that its imports overlap with what the caller does next."""
+    context()
+    from multiprocessing import forkserver
+
+    forkserver.ensure_running()
+
+
+class WorkersClosed(Exception):
+    """The pool was closed while a call was under way: the run is being given up."""
+
+
+class Worker:
+    """One child process. Not thread-safe: one call at a time."""
+
+    def __init__(self, memory_mb: int | None = None) -> None:
+        self._memory_mb = memory_mb
+        self.closed = False
+        self._process: Any = None
+        self._parent_end: Connection | None = None
+
+    def _start(self) -> Connection:
+        if self.closed:
+            raise WorkersClosed
+        if self._parent_end is None:
+            chosen = context()
+            parent_end, child_end = chosen.Pipe()
+            self._process = chosen.Process(target=_serve, args=(child_end, self._memory_mb), daemon=True)
+            self._process.start()
+            child_end.close()
+            self._parent_end = parent_end
+        return self._parent_end
+
+    def call(
+        self,
+        function: Callable[..., T],
+        arguments: Sequence[Any],
+        seconds: float | None = None,
+        on_stored: Callable[[Any], None] | None = None,
+    ) -> T:
+        """`function(*arguments)`, run in the child.
+
+        `seconds` is the longest time between two calls of `at`; after it the child is killed. What the function
+        raises is raised here. Raises WorkerStopped when the child was killed or died.
+        """
+        channel = self._start()
+        place: tuple[str, int] | None = None
+        try:
+            channel.send((function, tuple(arguments)))
+            while True:
+                if seconds is not None and not channel.poll(seconds):
+                    self.kill()
+                    raise WorkerStopped(place, f"took longer than {seconds:g} s")
+                what, value = channel.recv()
+                if what == "at":
+                    place = value
+                elif what == "stored":
+                    if on_stored is not None:
+                        on_stored(value)
+                elif what == "raised":
+                    raise value
+                else:
+                    return value  # type: ignore[no-any-return]
+        except (EOFError, OSError):
+            if self.closed:
+                raise WorkersClosed from None
+            how = self._last_words()
+            self.kill()
+            raise WorkerStopped(place, how) from None
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+
+    def _last_words(self) -> str:
+        process = self._process
+        process.join(5)
+        code = process.exitcode
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"crashed its worker ({signal.Signals(-code).name})"
+        return f"ended its worker (exit code {code})"
+
+    def kill(self) -> None:
+        """Ends the child at once; the next call starts a new one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._parent_end is not None:
+            self._parent_end.close()
+        self._process = self._parent_end = None
+
+
+    def close(self) -> None:
+        """Ends the child for good, from any thread."""
+        self.closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+
+class WorkerPool:
+    """`size` workers that threads take in turn."""
+
+    def __init__(self, size: int, memory_mb: int | None = None) -> None:
+        self.size = size
+        self._free: queue.LifoQueue[Worker] = queue.LifoQueue()
+        self._all = [Worker(memory_mb) for _ in range(size)]
+        for worker in reversed(self._all):
+            self._free.put(worker)
+
+    @contextlib.contextmanager
+    def worker(self) -> Any:
+        """A free worker, given back at the end."""
+        taken = self._free.get()
+        try:
+            yield taken
+        finally:
+            self._free.put(taken)
+
+    def close(self) -> None:
+        """Ends every worker, also one that a thread is waiting for; calls under way raise WorkersClosed."""
+        for worker in self._all:
+            worker.close()
+
+
+_pools: dict[tuple[int, int | None], WorkerPool] = {}
+_pools_lock = threading.Lock()
+
+
+def shared_pool(size: int, memory_mb: int | None = None) -> WorkerPool:
+    """This process's pool of that size: tasks of a cluster worker share one."""
+    with _pools_lock:
+        if (size, memory_mb) not in _pools:
+            _pools[size, memory_mb] = WorkerPool(size, memory_mb)
+        return _pools[size, memory_mb]
+
+
+def close_shared_pools() -> None:
+    """Ends every worker of every shared pool of this process."""
+    with _pools_lock:
+        for pool in _pools.values():
+            pool.close()
+        _pools.clear()
