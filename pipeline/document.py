@@ -68,15 +68,19 @@ class Document:
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     edits: tuple[Edit, ...] = ()
     steps: int = 0
+    protected: frozenset[str] = frozenset()  # lines, as `plain_line` gives them, that a person wants kept
 
     def edited(self, stage: str, changes: Iterable[Change]) -> Document:
         """This document after `changes`, each recorded as an `Edit`; the same object if there are none.
 
         `changes` may come in any order but must not overlap (two insertions at one place overlap).
-        A change whose `after` equals what stands there is dropped, unless it is a flag.
+        A change whose `after` equals what stands there is dropped, unless it is a flag. A removal spares the lines
+        that are `protected`: what lies around them is removed, they are not.
         Raises ValueError on overlap or on offsets outside the text.
         """
         ordered = sorted(changes, key=lambda change: (change.start, change.end))
+        if ordered and self.protected:
+            ordered = [spared for change in ordered for spared in _sparing(change, self.text, self.protected)]
         if not ordered:
             return self
         text, position, pieces, edits = self.text, 0, [], []
@@ -105,6 +109,33 @@ class Document:
         if "text" in fields:
             raise ValueError("text changes only through edited()")
         return replace(self, **fields)
+
+
+def plain_line(line: str) -> str:
+    r"""A line as decisions compare it: no white space at its ends, single spaces within.
+
+    >>> plain_line("  Also\u00a0Read:  the   tide \n")
+    'Also Read: the tide'
+    """
+    return " ".join(line.split())
+
+
+def _sparing(change: Change, text: str, protected: frozenset[str]) -> list[Change]:
+    """The change, or where it would remove a protected line the pieces of it around that line."""
+    if change.flag or change.after:
+        return [change]
+    start = text.rfind("\n", 0, change.start) + 1  # the whole lines that the change touches
+    pieces, begin = [], change.start
+    while start < change.end:
+        stop = text.find("\n", start) + 1 or len(text)
+        if plain_line(text[start:stop]) in protected:
+            if start > begin:
+                pieces.append(Change(begin, start, "", change.rule))
+            begin = stop
+        start = stop
+    if begin < change.end:
+        pieces.append(Change(begin, change.end, "", change.rule))
+    return pieces
 
 
 def undo(text: str, edits: Sequence[Edit]) -> str:

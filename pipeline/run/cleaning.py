@@ -16,8 +16,9 @@ from pipeline import workers
 from pipeline.config import Config
 from pipeline.corpus.parts import Batch, Span, commit_batch, write_part
 from pipeline.corpus.tables import LINES
+from pipeline.decisions import Decisions
 from pipeline.dedup import sketch_batch
-from pipeline.document import Document
+from pipeline.document import Change, Document, plain_line
 from pipeline.errors import DocumentError, DocumentFailed, DocumentRejected
 from pipeline.sources import RawDocument, Slice, read, to_document
 from pipeline.stages.boilerplate import anchor_key, line_keys, strip_boilerplate
@@ -31,6 +32,8 @@ from pipeline.stages.repeats import strip_repeats
 ROUNDS = 3  # boilerplate → repeats → garbled run again while they change the text; more than two is rare
 IN_ROUNDS = ("boilerplate", "repeats", "garbled")
 PART_CHARACTERS = 16_000_000  # a part of a streamed container is closed at this size, to bound memory
+
+NO_DECISIONS = Decisions()
 
 Step = Callable[[Document], Document]
 
@@ -64,10 +67,16 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def clean_document(document: Document, config: Config, watch: Stopwatch | None = None) -> Document:
+def clean_document(
+    document: Document,
+    config: Config,
+    watch: Stopwatch | None = None,
+    decisions: Decisions = NO_DECISIONS,
+    path: str | None = None,
+) -> Document:
     """One document through every stage that is switched on, without what is learned from the corpus.
 
-    Raises DocumentRejected when nothing is left, DocumentFailed when a stage could not do its work.
+    `path` is the file that it came in, relative to RAW. Raises DocumentRejected when nothing is left, DocumentFailed when a stage could not do its work.
     """
     watch = watch or Stopwatch()
     first: dict[str, Step] = {
@@ -79,7 +88,28 @@ def clean_document(document: Document, config: Config, watch: Stopwatch | None =
         if name in config.stages:
             document = watch.run(name, step, document)
     document = watch.run("language", identify_language, document)
-    return clean_in_rounds(document, config, frozenset(), watch)
+    document = document.with_fields(site=site_of(document, path if path is not None else document.source))
+    document = with_line_decisions(document, decisions)
+    if document.source not in decisions.restored():
+        return clean_in_rounds(document, config, frozenset(), watch)
+    try:
+        return clean_in_rounds(document, config, frozenset(), watch)
+    except DocumentRejected:
+        return document  # a person wants it as it is
+
+
+def with_line_decisions(document: Document, decisions: Decisions) -> Document:
+    """The document without the lines that a person wants removed, and armed against losing those to be kept."""
+    if not decisions.touches_lines():
+        return document
+    document = document.with_fields(protected=decisions.kept_lines(document.source, document.site))
+    unwanted = decisions.removed_lines(document.source, document.site)
+    changes, start = [], 0
+    for line in document.text.splitlines(keepends=True) if unwanted else ():
+        if plain_line(line) in unwanted:
+            changes.append(Change(start, start + len(line), "", "decided-line"))
+        start += len(line)
+    return document.edited("boilerplate", changes)
 
 
 def clean_in_rounds(
@@ -105,6 +135,8 @@ def clean_in_rounds(
                 document = watch.run(name, step, document)
         if document.text == given.text and document.title == given.title:
             break
+    if config.stages:
+        document = outer_blanks(document)
     if not document.text.strip():
         what = sorted({f"{edit.stage}/{edit.rule}" for edit in document.edits if edit.action == "removed"})
         raise DocumentRejected("nothing left after cleaning" + (f" (removed by {', '.join(what[:5])})" if what else ""))
@@ -125,6 +157,17 @@ def digest(*parts: str | bytes) -> str:
         sha.update(len(data).to_bytes(8, "big"))
         sha.update(data)
     return sha.hexdigest()[:32]
+
+
+def outer_blanks(document: Document) -> Document:
+    """The document without blank lines before and after its text, so that writing and reading it again changes nothing."""
+    text = document.text
+    inner = text.strip()
+    if len(inner) == len(text) or not inner:
+        return document
+    start = text.index(inner)
+    ends = ((0, start), (start + len(inner), len(text)))
+    return document.edited("markup", [Change(a, b, "", "outer-blank") for a, b in ends if a < b])
 
 
 def text_sha256(text: str) -> str:
@@ -224,7 +267,7 @@ class PartBuilder:
             keys = line_keys(document)
             if not keys:
                 continue
-            anchor, site = anchor_key(document), site_of(document, self.rows[row]["path"])
+            anchor, site = anchor_key(document), document.site
             for key, line in keys:
                 columns["row"].append(row)
                 columns["site"].append(site)
@@ -241,7 +284,7 @@ def signed(key: int) -> int:
 
 
 def site_of(document: Document, path: str) -> str:
-    """The site a document is counted under: its host, else the container or folder it lies in."""
+    """The site a document belongs to: its host, else the container or folder it lies in."""
     if document.site:
         return document.site
     return path if document.source != path else path.rpartition("/")[0]
@@ -298,7 +341,12 @@ class Progress:
 
 
 def clean_batch(
-    task: CleanTask, folder: str, config: Config, stopped: Mapping[tuple[str, int], str], begun: Progress
+    task: CleanTask,
+    folder: str,
+    config: Config,
+    decisions: Decisions,
+    stopped: Mapping[tuple[str, int], str],
+    begun: Progress,
 ) -> tuple[str, int, dict[str, float]]:
     """Cleans a batch in this process: its name, how many documents it holds, seconds by stage.
 
@@ -320,7 +368,7 @@ def clean_batch(
         unit, path, raw = following
         if ordinal >= begun.documents:
             workers.at("clean", ordinal)
-            row, document = _clean_one(raw, path, config, watch, stopped.get(("clean", ordinal)))
+            row, document = _clean_one(raw, path, config, decisions, watch, stopped.get(("clean", ordinal)))
             if builder.add(unit, row, document):
                 done = Progress(ordinal + 1, tuple(builder.parts), {u: tuple(s) for u, s in builder.units.items()})
                 workers.stored(done)
@@ -333,7 +381,7 @@ def clean_batch(
 
 
 def _clean_one(
-    raw: RawDocument, path: str, config: Config, watch: Stopwatch, stopped: str | None
+    raw: RawDocument, path: str, config: Config, decisions: Decisions, watch: Stopwatch, stopped: str | None
 ) -> tuple[dict[str, Any], Document | None]:
     """One raw document as a row of `PART`, and the cleaned document if it is one."""
     row: dict[str, Any] = {
@@ -342,7 +390,6 @@ def _clean_one(
         "format": raw.format,
         "raw_sha256": raw.sha256,
         "characters_in": 0,
-        "characters_out": 0,
         "reason": None,
     }
     try:
@@ -352,7 +399,7 @@ def _clean_one(
         document, charset, newlines = to_document(raw)
         watch.seconds["read"] = watch.seconds.get("read", 0.0) + time.perf_counter() - start
         row.update(charset=charset, newlines=newlines, characters_in=len(document.text))
-        document = clean_document(document, config, watch)
+        document = clean_document(document, config, watch, decisions, path)
     except (DocumentError, MemoryError, RecursionError) as error:
         reason = getattr(error, "reason", None) or (
             f"needed more than {config.limits.memory_mb} MiB of memory. Raise [limits] memory_mb to keep it."
@@ -371,6 +418,7 @@ def _clean_one(
             date=_text_or_none(fields.get("date")),
             edits=[],
             steps=0,
+            characters_out=0,
             origin=0,
             learned=0,
         )
@@ -382,7 +430,9 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def clean_task(task: CleanTask, folder: str, config: Config, pool_size: int) -> tuple[str, int, dict[str, float]]:
+def clean_task(
+    task: CleanTask, folder: str, config: Config, decisions: Decisions, pool_size: int
+) -> tuple[str, int, dict[str, float]]:
     """`clean_batch` in a killable worker process: a document that stops its worker becomes a `failed` row.
 
     Runs inline in a task of any executor; the worker processes belong to the process that the task runs in.
@@ -400,7 +450,10 @@ def clean_task(task: CleanTask, folder: str, config: Config, pool_size: int) -> 
                 return cast(
                     "tuple[str, int, dict[str, float]]",
                     worker.call(
-                        clean_batch, (task, folder, config, stopped, begun), config.limits.seconds, on_stored=remember
+                        clean_batch,
+                        (task, folder, config, decisions, stopped, begun),
+                        config.limits.seconds,
+                        on_stored=remember,
                     ),
                 )
             except workers.WorkerStopped as stop:

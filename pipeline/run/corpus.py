@@ -140,7 +140,7 @@ def _run(
     decisions = read_decisions(folder.decisions)
     published = folder.generation()
     with clock.step("clean"), storage_errors(folder.path):
-        plan, rows = clean_all(raw, folder, config, executor, progress, stages)
+        plan, rows = clean_all(raw, folder, config, decisions, executor, progress, stages)
     if not len(rows):
         raise RunError(f"{raw}: no documents in it. Put files there that end in .txt, .md, .html, .jsonl, .warc, ….")
     with storage_errors(folder.path):
@@ -150,7 +150,7 @@ def _run(
         with clock.step("learn"):
             learned = learn(rows) if learns(config) else nothing_learned()
         with clock.step("finish"):
-            rows = finish(rows, learned, config, executor)
+            rows = finish(rows, learned, config, executor, decisions)
         with clock.step("match"):
             decided = fates(rows, config, executor, folder.scratch, decisions, published)
         with clock.step("write"):
@@ -176,13 +176,20 @@ def learns(config: Config) -> bool:
 
 
 def clean_all(
-    raw: str, folder: CleanFolder, config: Config, executor: Executor, progress: Progress, stages: Counter[str]
+    raw: str,
+    folder: CleanFolder,
+    config: Config,
+    decisions: Decisions,
+    executor: Executor,
+    progress: Progress,
+    stages: Counter[str],
 ) -> tuple[Plan, Rows]:
     """Cleans what no earlier run has; gives every document of this run, in source order."""
     plan = Plan(known_units(folder.parts))
     known = dict(plan.known)
     arguments = (
-        (task, str(folder.parts), config, executor.workers) for task in batches(raw, config, plan)
+        (task, str(folder.parts), config, decisions, executor.workers)
+        for task in batches(raw, config, decisions, plan)
     )
     done = 0
     for name, documents, seconds in executor.map(clean_task, arguments, inline=True):
@@ -200,7 +207,7 @@ def run_mark(plan: Plan, config: Config, decisions: Decisions, published: Path |
     """A digest of everything the output depends on: equal to the last run's, there is nothing to do."""
     settings = config.model_dump_json()
     generation = published.name if published is not None else ""
-    return digest(fingerprint(config), settings, "".join(plan.units), decisions.digest, generation, str(dry_run))
+    return digest(fingerprint(config, decisions), settings, "".join(plan.units), decisions.digest, generation, str(dry_run))
 
 
 def nothing_new(folder: CleanFolder, plan: Plan, clock: Clock, stages: Counter[str]) -> RunResult:

@@ -12,10 +12,11 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.corpus.parts import Batch, Span, commit_batch, read_batch, read_documents, write_part
 from pipeline.dedup import sketch_batch
+from pipeline.decisions import Decisions
 from pipeline.document import Document, Edit
 from pipeline.errors import DocumentError
 from pipeline.executors import Executor
-from pipeline.run.cleaning import Stopwatch, clean_in_rounds, declared_origins, digest, document_row
+from pipeline.run.cleaning import Stopwatch, clean_in_rounds, declared_origins, digest, document_row, with_line_decisions
 from pipeline.run.learning import Learned
 from pipeline.run.rows import Rows
 
@@ -39,7 +40,7 @@ def document_of_row(row: dict[str, Any]) -> Document:
     )
 
 
-def finish(rows: Rows, learned: Learned, config: Config, executor: Executor) -> Rows:
+def finish(rows: Rows, learned: Learned, config: Config, executor: Executor, decisions: Decisions) -> Rows:
     """The rows of the run after the learned lines were taken out. What was finished before is found by its name."""
     tasks, places = [], []
     for part, (documents, keys) in learned.touched.items():
@@ -47,7 +48,7 @@ def finish(rows: Rows, learned: Learned, config: Config, executor: Executor) -> 
         name = "finish-" + digest(part, row_numbers.tobytes(), repr(keys))[:20]
         places.append((documents, name))
         if read_batch(rows.folder / f"{name}.json") is None:
-            tasks.append((str(rows.folder), part, name, row_numbers.tolist(), keys, config))
+            tasks.append((str(rows.folder), part, name, row_numbers.tolist(), keys, config, decisions))
     for _ in executor.map(finish_part, tasks):
         pass
     return rows.replaced(
@@ -56,7 +57,13 @@ def finish(rows: Rows, learned: Learned, config: Config, executor: Executor) -> 
 
 
 def finish_part(
-    folder: str, part: str, name: str, rows: Sequence[int], keys: Sequence[tuple[int, ...]], config: Config
+    folder: str,
+    part: str,
+    name: str,
+    rows: Sequence[int],
+    keys: Sequence[tuple[int, ...]],
+    config: Config,
+    decisions: Decisions,
 ) -> dict[str, float]:
     """Cleans some documents of a part again, now with the learned lines; gives seconds by stage."""
     watch = Stopwatch()
@@ -70,7 +77,8 @@ def finish_part(
             documents.append(None)
             continue
         try:
-            document = clean_in_rounds(document_of_row(row), config, frozenset(learned), watch)
+            document = with_line_decisions(document_of_row(row), decisions)
+            document = clean_in_rounds(document, config, frozenset(learned), watch)
         except DocumentError as error:
             gone = {"text": None, "characters_out": 0, "clean_sha256": None, "learned": mark}
             finished.append({**row, **gone, "status": error.status, "reason": error.reason})

@@ -75,7 +75,9 @@ def fates(
         {},
         {},
     )
-    clean = np.flatnonzero(status == KEPT)
+    alone = restored(sources, decisions, status)
+    why.update(dict.fromkeys(alone.tolist(), "kept: restored by a person's decision"))
+    clean = np.setdiff1d(np.flatnonzero(status == KEPT), alone)
     if not config.dedup or len(clean) == 0:
         return result
     matching = match_documents(rows, clean, sources, config, executor, scratch, decisions, published)
@@ -90,6 +92,12 @@ def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int,
     """The documents that a person rejected, by index, with the reason."""
     rejected = decisions.rejected()
     return {index: f"rejected by a person's decision ({source})" for source, index in places(sources, rejected).items()}
+
+
+def restored(sources: pa.ChunkedArray, decisions: Decisions, status: np.ndarray) -> np.ndarray:
+    """Indices of the documents that a person restored: kept, and matched against nothing."""
+    found = sorted(places(sources, decisions.restored()).values())
+    return np.array([index for index in found if status[index] == KEPT], np.int64)
 
 
 def places(sources: pa.ChunkedArray, wanted: object) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import TypeVar
 import pipeline
 from pipeline.config import Config
 from pipeline.corpus.parts import Span, read_batches
+from pipeline.decisions import Decisions
 from pipeline.run.cleaning import CleanTask, digest
 from pipeline.sources import Scan, Slice, SourceFile, discover, scan
 
@@ -43,13 +44,25 @@ def code_digest() -> str:
     return digest(pipeline.__version__, sha.hexdigest(), *versions)
 
 
-def fingerprint(config: Config) -> str:
-    """Digest of everything but the bytes that a cleaned, sketched document depends on."""
+def fingerprint(config: Config, decisions: Decisions) -> str:
+    """Digest of everything but its bytes, and of decisions on it alone, that a cleaned, sketched document depends on."""
     settings = config.model_dump(mode="json", include={*CLEANING_SECTIONS, *SKETCH_SECTIONS})
     for name in NOT_IN_THE_TEXT:
         settings["reading"].pop(name)
     settings["limits"].pop("memory_mb")
-    return digest(code_digest(), json.dumps(settings, sort_keys=True))
+    wide = [d.as_json() for d in decisions.standing if d.scope in ("site", "everywhere")]
+    return digest(code_digest(), json.dumps(settings, sort_keys=True), *wide)
+
+
+def decided_alone(decisions: Decisions) -> dict[str, str]:
+    """By file: a digest of the decisions that change how single documents in it are cleaned."""
+    by_path: dict[str, list[str]] = {}
+    for decision in decisions.standing:
+        if decision.source and (decision.scope == "document" or decision.kind == "restore"):
+            pieces = decision.source.split("#")  # a file's name may hold one too: every way to read it counts
+            for count in range(1, len(pieces) + 1):
+                by_path.setdefault("#".join(pieces[:count]), []).append(decision.as_json())
+    return {path: digest(*said) for path, said in by_path.items()}
 
 
 @dataclass
@@ -89,16 +102,16 @@ def unit_key(piece: Slice, content: str, mark: str) -> str:
     return digest(mark, place, content)
 
 
-def batches(raw: str, config: Config, plan: Plan) -> Iterator[CleanTask]:
+def batches(raw: str, config: Config, decisions: Decisions, plan: Plan) -> Iterator[CleanTask]:
     """The batches still to be cleaned, in source order. Fills `plan` as it goes; holds a few files at a time."""
-    mark = fingerprint(config)
+    mark, alone = fingerprint(config, decisions), decided_alone(decisions)
     gathered: list[tuple[str, Slice]] = []
     size = 0
     for file, scanned in ahead(functools.partial(scan_or_refuse, config=config), discover(raw, config)):
         plan.files += 1
         plan.input_bytes += file.size
         for piece, content in scanned:  # type: ignore[attr-defined]
-            key = unit_key(piece, content, mark)
+            key = unit_key(piece, content, mark + alone.get(file.path, ""))
             plan.units.append(key)
             if key in plan.known:
                 plan.reused += 1
