@@ -54,7 +54,18 @@ def stored(what: Any) -> None:
 
 
 def _die_with_parent() -> None:
-    """Asks Linux to kill this process when its parent (the fork server) dies, which dies with the run."""
+    """Ties this process to the fork server, and the fork server to the run: killed, a run leaves nothing behind.
+
+    A child is handed a copy of the pipe by which the fork server notices that the run has ended, for children of its
+    own. It has none, and its copy would keep the fork server alive.
+    """
+    from multiprocessing import forkserver
+
+    alive = getattr(forkserver._forkserver, "_forkserver_alive_fd", None)  # type: ignore[attr-defined]
+    if alive is not None:
+        with contextlib.suppress(OSError):
+            os.close(alive)
+        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,55 @@
+"""Functions that a worker process is given in the tests: some of them end it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+
+from pipeline import workers
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def at_each(count: int, stop_at: int, how: str) -> int:
+    """Says at which of `count` places it is, and misbehaves at one of them."""
+    for ordinal in range(count):
+        workers.at("clean", ordinal)
+        if ordinal == stop_at:
+            {"hang": hang, "crash": crash, "kill": kill, "eat": eat, "leave": leave}[how]()
+        workers.stored(ordinal)
+    return count
+
+
+def hang() -> None:
+    while True:
+        time.sleep(60)
+
+
+def crash() -> None:
+    ctypes.string_at(0)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def eat() -> None:
+    hoard = []
+    while True:
+        hoard.append(bytearray(64 * 2**20))
+
+
+def leave() -> None:
+    os._exit(7)
+
+
+def process_id() -> int:
+    return os.getpid()
