@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, cast
 from pipeline.errors import DocumentFailed
 
 GZIP, ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"  # https://iipc.github.io/warc-specifications/specifications/warc-zstd/
+MAX_DICTIONARY = 1 << 24  # bytes
 SUFFIXES = (".gz", ".zst", ".zstd")
 MAX_RATIO = 500  # bytes out for each byte in; JSONL of near-copies reaches 200, gzip's own ceiling is 1,032
 RATIO_FROM = 64 << 20  # bytes out below which no ratio is held against a file
@@ -34,7 +36,7 @@ def compression_of(head: bytes) -> str | None:
     """How a file is compressed, by its first bytes: "gzip", "zstd" or None. Its name has no say."""
     if head.startswith(GZIP):
         return "gzip"
-    return "zstd" if head.startswith(ZSTD) else None
+    return "zstd" if head.startswith((ZSTD, ZSTD_DICTIONARY)) else None
 
 
 def decompressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
@@ -50,9 +52,30 @@ def decompressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
     else:
         import zstandard  # only files that need it pay for it
 
-        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        dictionary = _dictionary(stream)
+        decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=MAX_WINDOW)
         inner = decompressor.stream_reader(stream, read_size=BUFFER, read_across_frames=True, closefd=False)
     return cast("BinaryIO", io.BufferedReader(_Bounded(inner, stream, compression), BUFFER))
+
+
+def _dictionary(stream: BinaryIO) -> Any:
+    """The dictionary that a `.warc.zst` begins with, or None; the stream then stands behind it."""
+    import zstandard
+
+    start = stream.read(8)
+    if not start.startswith(ZSTD_DICTIONARY):
+        stream.seek(-len(start), io.SEEK_CUR)
+        return None
+    size = int.from_bytes(start[4:], "little")
+    if size > MAX_DICTIONARY:
+        raise DocumentFailed(f"its zstd dictionary is larger than {MAX_DICTIONARY:,} bytes")
+    data = stream.read(size)
+    try:
+        if data.startswith(ZSTD):
+            data = zstandard.ZstdDecompressor().decompress(data, max_output_size=MAX_DICTIONARY)
+        return zstandard.ZstdCompressionDict(data)
+    except (zstandard.ZstdError, ValueError) as error:
+        raise DocumentFailed(f"broken zstd dictionary: {error}. Fetch the file again.") from None
 
 
 class _Bounded(io.RawIOBase):

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import RunError
@@ -30,9 +31,9 @@ def discover(raw: str, config: Config) -> Iterator[SourceFile]:
     """
     if is_remote(raw):
         return _discover_remote(raw, config)
-    root = os.path.abspath(local_path(raw))
+    root = Path(local_path(raw)).absolute()
     try:
-        mode = os.stat(root).st_mode
+        mode = root.stat().st_mode
     except FileNotFoundError:
         raise RunError(f"{raw}: no such file or folder. Name the folder that holds the documents.") from None
     except OSError as error:
@@ -46,7 +47,7 @@ def discover(raw: str, config: Config) -> Iterator[SourceFile]:
     if not stat.S_ISREG(mode):
         raise RunError(f"{raw}: {_special(mode)}, not a file or folder. Name a folder that holds documents.")
     real = os.path.realpath(root)
-    return iter((SourceFile(_printable(os.path.basename(root)), real, os.stat(real).st_size),))
+    return iter((SourceFile(_printable(root.name), real, root.stat().st_size),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _is_printable(name: str) -> bool:
 
 
 def _printable(name: str) -> str:
-    """A file name as text: bytes that are no UTF-8 become `\\xNN`."""
+    r"""A file name as text: bytes that are no UTF-8 become `\xNN`."""
     return name if _is_printable(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -150,7 +151,7 @@ def _linked(path: str, location: str, root: str) -> SourceFile:
     """A symbolic link: read under its own name where it ends at a regular file inside RAW, else refused."""
     try:
         target = os.path.realpath(location, strict=True)
-        status = os.stat(target)
+        status = Path(target).stat()
     except OSError as error:
         why = "a symbolic link to nothing" if isinstance(error, FileNotFoundError) else "a symbolic link that loops"
         return SourceFile(path, location, refused=f"{why}: not followed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ _KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a li
 
 def from_record(
     record: Mapping[str, Any], reading: Reading, where: Callable[[], str], size: int
-) -> tuple[str, Kind, dict[str, Any]]:
+) -> tuple[str | bytes, Kind, dict[str, Any]]:
     """The text of a record, its kind and its fields.
 
     `where` names the record in a message (`feed.jsonl line 12`); `size` is the record's own in bytes, to know when
@@ -32,12 +33,11 @@ def from_record(
     >>> text, kind, fields
     ('Hello.', 'text', {'record_id': '7', 'metadata': {'tag': 'x'}})
     """
-    text, kind = record.get(reading.text_field), "text"
-    if not (isinstance(text, str) and text):
-        html = record.get(reading.html_field)
-        if isinstance(html, str) and html:
-            text, kind = html, "html"
-        else:
+    kind: Kind = "text"
+    text = record.get(reading.text_field)
+    if not (isinstance(text, (str, bytes)) and text):
+        text, kind = record.get(reading.html_field), "html"
+        if not (isinstance(text, (str, bytes)) and text):
             raise DocumentRejected(_no_text(record, reading, where()))
     fields: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -66,7 +66,7 @@ def from_record(
         if size - len(text) > reading.metadata_bytes:
             metadata = _within(metadata, reading.metadata_bytes)
         fields["metadata"] = metadata
-    return text, "html" if kind == "html" else "text", fields
+    return text, kind, fields
 
 
 def _said(value: Any) -> str | None:
@@ -83,10 +83,8 @@ def _said(value: Any) -> str | None:
 def _as_mapping(given: Any) -> dict[str, Any]:
     """A record's `metadata`: an object, or an object written as JSON text (as in our Parquet); else under its name."""
     if isinstance(given, str):
-        try:
+        with contextlib.suppress(orjson.JSONDecodeError):
             given = orjson.loads(given) if given.lstrip().startswith("{") else given
-        except orjson.JSONDecodeError:
-            pass
     return dict(given) if isinstance(given, Mapping) else {"metadata": given}
 
 

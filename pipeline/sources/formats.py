@@ -47,20 +47,22 @@ def suffix_of(path: str) -> str:
 
 
 def identify(path: str, head: bytes, reading: Reading) -> Came:
-    """The format of a file, given its path and its first bytes (decompressed, up to `HEAD_BYTES`).
+    r"""The format of a file, given its path and its first bytes (decompressed, up to `HEAD_BYTES`).
 
     What a name promises is believed unless the bytes rule it out; without a known name the bytes decide.
     Raises DocumentRejected for what is known and not read (CSV, tar, XML that is no page).
 
-    >>> identify("notes", b"<!DOCTYPE html><html>", Reading()), identify("a.log", b"two\\nlines", Reading())
+    >>> identify("notes", b"<!DOCTYPE html><html>", Reading()), identify("a.log", b"two\nlines", Reading())
     ('html', 'text')
-    >>> identify("crawl.txt", b"WARC/1.1\\r\\n", Reading()), identify("a.txt", b'{"text": "x"}', Reading())
+    >>> identify("crawl.txt", b"WARC/1.1\r\n", Reading()), identify("a.txt", b'{"text": "x"}', Reading())
     ('warc', 'text')
     """
     if head.startswith(b"PAR1"):
         return "parquet"
     if re.match(rb"WARC/\d", head):
         return "warc"
+    if head.startswith(b"filedesc://"):
+        raise DocumentRejected("an ARC file, the format before WARC: convert it to WARC.")
     if head[257:262] == b"ustar":
         raise DocumentRejected("binary: a tar archive. Unpack it into RAW.")
     suffix = suffix_of(path)
@@ -92,6 +94,12 @@ def _by_content(head: bytes, reading: Reading) -> Came:
     return "text"
 
 
+def page_begins(head: bytes) -> bool:
+    """Whether bytes begin like an HTML page, or like a piece of one."""
+    text = head[:HEAD_BYTES].decode("utf-8", "replace")
+    return bool(_PAGE.match(text) or _FRAGMENT.match(text))
+
+
 def _has_json_lines(head: bytes, least: int) -> bool:
     """Whether the first `least` lines each look like a JSON object."""
     lines = [line for line in head.removeprefix(b"\xef\xbb\xbf").split(b"\n", least + 5) if line.strip()][:least]
@@ -101,13 +109,13 @@ def _has_json_lines(head: bytes, least: int) -> bool:
 
 
 def kind_of(text: str, named: Kind) -> Kind:
-    """What a text is, by content as much as by name.
+    r"""What a text is, by content as much as by name.
 
     A whole page is HTML whatever its name; a page without a single tag is text.
 
     >>> kind_of("<!doctype html><p>Hello", "text"), kind_of("Just words, 3 < 4.", "html")
     ('html', 'text')
-    >>> kind_of("<p>Hello", "html"), kind_of("Use <html> as the root.", "text"), kind_of("<div>\\n# Notes", "markdown")
+    >>> kind_of("<p>Hello", "html"), kind_of("Use <html> as the root.", "text"), kind_of("<div>\n# Notes", "markdown")
     ('html', 'text', 'markdown')
     """
     if named == "html":

@@ -109,8 +109,9 @@ def parse_line(line: bytes) -> Any:
 
 
 def _parse_leniently(line: bytes, where: str, fault: str) -> tuple[Any, str | None]:
-    """What strict JSON refuses and other writers write: NaN (null), lone surrogates (U+FFFD), raw control characters,
-    and charsets other than UTF-8. Gives the value and the charset. Raises DocumentFailed where it is no JSON at all.
+    """What strict JSON refuses and other writers write: the value, and the charset if it is not UTF-8.
+
+    NaN becomes null, a lone surrogate U+FFFD; raw control characters pass. Raises DocumentFailed where it is no JSON.
     """
     text, charset = line, None
     try:
@@ -125,3 +126,29 @@ def _parse_leniently(line: bytes, where: str, fault: str) -> tuple[Any, str | No
     except (ValueError, DocumentRejected):
         raise DocumentFailed(f"{where}: not JSON: {fault}") from None
     return value, charset
+
+
+def read_json(path: str, data: bytes, config: Config) -> Iterator[RawDocument]:
+    """The document in a `.json` file that holds one object, or the documents in a list of objects, numbered from 1."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        value, charset = orjson.loads(data.removeprefix(codecs.BOM_UTF8)), None
+    except orjson.JSONDecodeError as error:
+        value, charset = _parse_leniently(data, path, str(error))
+    if isinstance(value, dict):
+        text, kind, fields = from_record(value, config.reading, lambda: path, len(data))
+        yield RawDocument(path, 0, "json", text, kind, charset, fields, sha256)
+        return
+    if not isinstance(value, list) or not any(isinstance(item, dict) for item in value):
+        raise DocumentRejected("neither a JSON object nor a list of objects. Convert it to JSONL, one object a line.")
+    for number, item in enumerate(value, 1):
+        source = f"{path}#{number}"
+        try:
+            if not isinstance(item, dict):
+                raise DocumentRejected(f"{path} number {number}: not a JSON object, as a record must be")
+            whole = orjson.dumps(item, default=str)
+            text, kind, fields = from_record(item, config.reading, lambda: f"{path} number {number}", len(whole))  # noqa: B023
+        except DocumentError as error:
+            yield RawDocument(source, number, "json", b"", "text", error=error)
+            continue
+        yield RawDocument(source, number, "json", text, kind, charset, fields, hashlib.sha256(whole).hexdigest())

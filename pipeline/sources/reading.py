@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
@@ -110,13 +112,13 @@ def read(piece: Slice, config: Config) -> Iterator[RawDocument]:
         yield RawDocument(source, piece.first + count, "text", b"", "text", error=unreadable(error))
         return
     if count == 0 and piece.start == 0:
-        reason = "empty file" if file.size == 0 else "no records in it"
+        reason = "empty file" if file.size == 0 else "no document in it"
         yield RawDocument(file.path, 0, "text", b"", "text", error=DocumentRejected(reason))
 
 
-def _read_stream(piece: Slice, stream: BinaryIO, config: Config) -> Iterator[RawDocument]:
+def _read_stream(piece: Slice, raw_stream: BinaryIO, config: Config) -> Iterator[RawDocument]:
     """The documents of a slice, from its file opened. Raises DocumentError where the file as a whole is at fault."""
-    file = piece.file
+    file, stream = piece.file, raw_stream
     head = stream.read(HEAD_BYTES)
     if not head:
         return
@@ -136,8 +138,33 @@ def _read_stream(piece: Slice, stream: BinaryIO, config: Config) -> Iterator[Raw
         if compression is None and piece.start:
             stream.seek(piece.start)
         yield from read_lines(piece, stream, head, config)
+    elif came == "warc":
+        from pipeline.sources.warc import read_warc
+
+        gzipped = compression == "gzip"
+        if gzipped:
+            raw_stream.seek(0)  # member by member, so that a broken one costs no other
+        yield from read_warc(file, raw_stream if gzipped else stream, gzipped, config)
+    elif came == "parquet":
+        from pipeline.sources.parquet import read_parquet
+
+        yield from read_parquet(piece, stream if compression is None else _unpacked(stream), config)
     else:
-        yield _single(file, came, _all_bytes(stream, head, file.size if compression is None else 0, config))
+        data = _all_bytes(stream, head, file.size if compression is None else 0, config)
+        if came == "json":
+            from pipeline.sources.jsonl import read_json
+
+            yield from read_json(file.path, data, config)
+        else:
+            yield RawDocument(file.path, 0, came, data, _SINGLE[came], sha256=hashlib.sha256(data).hexdigest())
+
+
+def _unpacked(stream: BinaryIO) -> BinaryIO:
+    """A compressed stream unpacked into a temporary file, for a format that must be read from its end."""
+    unpacked = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 (lives as long as its reader)
+    shutil.copyfileobj(stream, unpacked, CHUNK)
+    unpacked.seek(0)
+    return unpacked
 
 
 def _all_bytes(stream: BinaryIO, head: bytes, size: int, config: Config) -> bytes:
@@ -148,11 +175,6 @@ def _all_bytes(stream: BinaryIO, head: bytes, size: int, config: Config) -> byte
         decode(head)
         raise DocumentFailed(f"larger than {limit:,} bytes. Split it, or raise [limits] document_bytes.")
     return data
-
-
-def _single(file: SourceFile, came: Came, data: bytes) -> RawDocument:
-    """A file that is one document."""
-    return RawDocument(file.path, 0, came, data, _SINGLE[came], sha256=hashlib.sha256(data).hexdigest())
 
 
 def to_document(raw: RawDocument) -> tuple[Document, str, str]:
@@ -175,7 +197,7 @@ def to_document(raw: RawDocument) -> tuple[Document, str, str]:
 
 
 def _with_line_feeds(text: str) -> tuple[str, str]:
-    """Text with line ends made "\\n" where all of them were CRLF or all CR, and which they were."""
+    r"""Text with line ends made "\n" where all of them were CRLF or all CR, and which they were."""
     if "\r" not in text:
         return text, "lf"
     returns, feeds, pairs = text.count("\r"), text.count("\n"), text.count("\r\n")

@@ -18,9 +18,9 @@ NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of RAW, or something in RAW that is accounted for but never opened.
+    r"""One file of RAW, or something in RAW that is accounted for but never opened.
 
-    `path` is relative to RAW with `/` between names: as on disk, but bytes that are no UTF-8 are shown as `\\xNN`
+    `path` is relative to RAW with `/` between names: as on disk, but bytes that are no UTF-8 are shown as `\xNN`
     and it is unique in RAW. `location` is what to open: an absolute local path, or an fsspec URL.
     `size` is in bytes. Where `refused` is not None it says why the file is not opened.
     """

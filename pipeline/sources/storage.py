@@ -13,7 +13,7 @@ from pipeline.sources.records import SourceFile
 
 REMOTE_BUFFER = 1 << 20  # bytes; fsspec's own readline asks for small pieces
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s'\"]*")
+_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s'\"]*[^\s'\":;,.)]")
 _SECRET = re.compile(
     r"(?i)\b((?:secret|password|passwd|token|signature|credential|access_?key|key)[\w-]*\s*[=:]\s*)['\"]?[^\s'\",&]+"
 )
