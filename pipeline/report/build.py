@@ -93,7 +93,7 @@ def build_report(folder: Path, facts: RunFacts, text_of: TextOf, compare: Compar
         "changes": _changes(facts.changes),
         "recall": dict(facts.recall) if facts.recall else None,
         "thresholds": limits,
-        "similarities": summary.similarities(evidence, related),
+        "similarities": summary.similarities(evidence, related, limits),
         "cluster_sizes": summary.size_classes(ranking.size),
         "merging": clusters.totals(evidence, ranking),
         "clusters": clusters.riskiest(

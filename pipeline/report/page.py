@@ -65,9 +65,13 @@ def pictures_of(report: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "flow": pictures.flow(report["documents"]),
         "flow_narrow": pictures.flow(report["documents"], narrow=True),
-        "near": pictures.similarity(near["merged"], near["kept"], limits["jaccard"], "Jaccard", "near"),
+        "near": pictures.similarity(near["merged"], near["kept"], {"threshold": limits["jaccard"]}, "Jaccard", "near"),
         "overlap": pictures.similarity(
-            overlap["merged"], overlap["kept"], limits["coverage"], "Coverage, the lesser direction", "overlap"
+            overlap["merged"],
+            overlap["kept"],
+            {"retold, both ways": limits["coverage"], "contained": limits["contained"]},
+            "Coverage",
+            "overlap",
         ),
     }
 
@@ -155,7 +159,7 @@ def recall_sentence(report: Mapping[str, Any]) -> str:
         return "Duplicates were not looked for."
     threshold = report["thresholds"]["jaccard"]
     at = recall["expected"]
-    told = [f"{float(p):.1%} of pairs with Jaccard {jaccard}" for jaccard, p in sorted(at.items())]
+    told = [f"{percent(float(p), 1)} of pairs with Jaccard {jaccard}" for jaccard, p in sorted(at.items())]
     return (
         f"With {recall['bands']} bands of {recall['rows']} rows, near-duplicate search is expected to find "
         f"{', '.join(told[:-1])} and {told[-1]}; every pair it finds is then checked exactly against {threshold:g}."

@@ -91,9 +91,14 @@ def _label(x: float, y: float, text: str, count: int, whole: int | None, anchor:
 
 
 def similarity(
-    merged: Sequence[int], kept: Sequence[int], threshold: float, name: str, relation: str, from_share: float = 0.3
+    merged: Sequence[int],
+    kept: Sequence[int],
+    thresholds: Mapping[str, float],
+    name: str,
+    relation: str,
+    from_share: float = 0.3,
 ) -> Markup:
-    """Histogram over 0..1 of pairs that were merged and pairs that were kept apart, the threshold drawn in."""
+    """Histogram over 0..1 of pairs that were merged and pairs that were kept apart, the thresholds (label → share) drawn in."""
     bins = len(merged)
     first = int(from_share * bins)
     if not sum(merged) and not sum(kept):
@@ -108,16 +113,18 @@ def similarity(
         y = floor
         for kind, count in (("apart", kept[n]), (relation, merged[n])):
             if count:
-                tall = max(1.5, 128 * count / tallest)
+                tall = max(1.5, 112 * count / tallest)
                 y -= tall
                 what = "kept apart" if kind == "apart" else "merged"
                 title = f"{name} {n / bins:.2f} to {(n + 1) / bins:.2f}: {number(count)} {what}"
                 parts.append(_BAR.format(kind, (n - first) * step + 0.5, y, step - 1, tall, title))
     low = first / bins
-    at = (threshold - low) / (1 - low) * width
     parts.append(Markup('<path class="axis" d="M0 {0}H{1}"/>').format(floor, width))
-    parts.append(Markup('<path class="threshold" d="M{:.1f} 14V{}"/>').format(at, floor))
-    parts.append(_TEXT.format("threshold", at - 5, 22, "end", f"threshold {threshold:.2f}"))
+    for line, (label, threshold) in enumerate(sorted(thresholds.items(), key=lambda item: item[1])):
+        at = max(0.0, (threshold - low) / (1 - low)) * width
+        top = 8 + 18 * line  # a second label stands lower than the first
+        parts.append(Markup('<path class="threshold" d="M{:.1f} {}V{}"/>').format(at, top, floor))
+        parts.append(_TEXT.format("threshold", at - 5, top + 9, "end", f"{label} {threshold:.2f}"))
     for tenth in range(0, 11, 2 if first == 0 else 1):
         if tenth / 10 >= low:
             x = (tenth / 10 - low) / (1 - low) * width

@@ -12,7 +12,7 @@ NEIGHBOURS = 1  # shared passages shown before and after one that is not shared
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A sentence of one side. `shared`: the other side says it too. `counterpart`: how the other side says it."""
+    """A sentence of one side. `shared`: the other side says it too, in these words or in others."""
 
     text: str
     shared: bool
@@ -26,7 +26,7 @@ def fold(passages: Sequence[Passage], budget: int) -> tuple[list[dict[str, Any]]
     """Passages for showing, in order, and whether all that is not shared is among them.
 
     A run of shared passages becomes `{"gap": n}`, but for its neighbours; the rest is `{"text": …, "shared": bool}`.
-    Stops once `budget` characters are used.
+    Once `budget` characters are used, passages of its own become `{"cut": n}`.
     """
     near = [False] * len(passages)
     for n, passage in enumerate(passages):
@@ -36,19 +36,20 @@ def fold(passages: Sequence[Passage], budget: int) -> tuple[list[dict[str, Any]]
     if passages and not any(near):
         near[0] = True  # nothing is lost: the first sentence still says what the text is
     folded: list[dict[str, Any]] = []
-    used, gap = 0, 0
+    used, run = 0, {"gap": 0, "cut": 0}
+
+    def close_run() -> None:
+        folded.extend({kind: many} for kind, many in run.items() if many)
+        run.update(gap=0, cut=0)
+
     for n, passage in enumerate(passages):
         if not near[n] or used >= budget:
-            gap += 1
+            run["gap" if passage.shared else "cut"] += 1
             continue
-        if gap:
-            folded.append({"gap": gap})
-            gap = 0
+        close_run()
         text = passage.text.strip()
         text = text if len(text) <= LONGEST_PASSAGE else text[: LONGEST_PASSAGE - 1] + "…"
         folded.append({"text": text, "shared": passage.shared})
         used += len(text)
-    if gap:
-        folded.append({"gap": gap})
-    shown = sum(1 for piece in folded if piece.get("shared") is False)
-    return folded, shown == sum(1 for passage in passages if not passage.shared)
+    close_run()
+    return folded, not any("cut" in piece for piece in folded)

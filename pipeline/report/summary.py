@@ -192,20 +192,26 @@ def histogram(values: npt.NDArray[np.float64]) -> list[int]:
     return [int(n) for n in np.histogram(values, bins=BINS, range=(0.0, 1.0))[0]]
 
 
-def similarities(evidence: pa.Table, related: pa.Table) -> dict[str, Any]:
-    """Histograms of what was merged and of what was nearly merged: Jaccard of near pairs, coverage of overlaps."""
-    relation = evidence["relation"]
-    near, overlap = (_equals(relation.combine_chunks(), name) for name in ("near", "overlap"))
-    both = np.minimum(_floats(evidence["coverage"]), _floats(evidence["coverage_back"]))
-    back = np.minimum(_floats(related["coverage_a"]), _floats(related["coverage_b"]))
+def similarities(evidence: pa.Table, related: pa.Table, limits: Mapping[str, float]) -> dict[str, Any]:
+    """Histograms of what was merged and of what was nearly merged: Jaccard of near pairs, coverage of overlaps.
+
+    The coverage of a retold document is that of its lesser direction; where that does not reach the threshold, the
+    document qualified by being contained, and the greater direction counts.
+    """
+    relation = evidence["relation"].combine_chunks()
+    near, overlap = (_equals(relation, name) for name in ("near", "overlap"))
+    there, back = _floats(evidence["coverage"]), _floats(evidence["coverage_back"])
+    lesser = np.minimum(there, back)
+    qualified = np.where(lesser >= limits["coverage"], lesser, np.maximum(there, back))
+    apart = np.minimum(_floats(related["coverage_a"]), _floats(related["coverage_b"]))
     return {
         "bins": BINS,
         "jaccard": {
             "merged": histogram(_floats(evidence["jaccard"])[near]),
             "kept": histogram(_floats(related["jaccard"])),
         },
-        "coverage": {"merged": histogram(both[overlap]), "kept": histogram(back)},
-        "exact": int(_equals(relation.combine_chunks(), "exact").sum()),
+        "coverage": {"merged": histogram(qualified[overlap]), "kept": histogram(apart)},
+        "exact": int(_equals(relation, "exact").sum()),
     }
 
 

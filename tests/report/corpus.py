@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +97,8 @@ def make_corpus(rows: int, seed: int = 1, hostile: bool = False, sentences: int 
     random = np.random.default_rng(seed)
     pool = _pool(random, max(200, min(rows * 4, 40_000)))
     picks = random.integers(0, len(pool), (rows, sentences))
-    sources = [f"news/{SITES[i % 4].split('.')[0]}/{i % 97:02d}/story-{i:07d}.txt" for i in range(rows)]  # type: ignore[union-attr]
+    folders = ("harbour", "north", "kitchen", "phare")
+    sources = [f"news/{folders[i % 4]}/{i % 97:02d}/story-{i:07d}.txt" for i in range(rows)]
     status = np.full(rows, "kept", dtype=object)
     relation = np.full(rows, None, dtype=object)
     canonical = np.arange(rows)
@@ -111,10 +111,10 @@ def make_corpus(rows: int, seed: int = 1, hostile: bool = False, sentences: int 
         elif i % 499 == 33:
             status[i] = "failed"
         elif kinds[i] < 0.27 and i > 0 and (i % 3 or kinds[i] < 0.15):
-            kept = last_kept if kinds[i] < 0.2 else last_kept
+            kept = last_kept
             status[i], canonical[i] = "duplicate", kept
-            changed = 0 if kinds[i] < 0.09 else 1 if kinds[i] < 0.2 else 3
-            relation[i] = "exact" if changed == 0 else "near" if changed == 1 else "overlap"
+            changed = 0 if kinds[i] < 0.09 else 1 if kinds[i] < 0.2 else (2 if i % 4 else 1)
+            relation[i] = "exact" if changed == 0 else "near" if kinds[i] < 0.2 else "overlap"
             fresh = picks[i][:changed].copy()
             picks[i] = picks[kept]
             picks[i][sentences - changed :] = fresh[: changed or 0]
@@ -375,9 +375,8 @@ def write_generation(clean: Path, corpus: Corpus, name: str = "g1", rows_in_grou
     (folder / "documents").mkdir(parents=True)
     manifest = corpus.tables["manifest"]
     if len(corpus.sources) <= 5000:
-        for i, (status, output) in enumerate(
-            zip(manifest["status"].to_pylist(), manifest["output"].to_pylist(), strict=True)
-        ):
+        rows = zip(manifest["status"].to_pylist(), manifest["output"].to_pylist(), strict=True)
+        for i, (status, output) in enumerate(rows):
             if status == "kept":
                 front = json.dumps({"title": "t", "source": corpus.sources[i]}, ensure_ascii=False)
                 (folder / output).write_text(f"---\n{front}\n---\n\n{corpus.texts(i)}", encoding="utf-8", newline="")
@@ -415,7 +414,7 @@ def publish(clean: Path, name: str) -> None:
     """Point CLEAN at generation `name`, as a run does: one atomic rename of `.current`."""
     fresh = clean / ".current.new"
     fresh.symlink_to(Path(".generations") / name)
-    os.replace(fresh, clean / ".current")
+    fresh.replace(clean / ".current")
     for path in sorted((clean / ".generations" / name).iterdir()):
         link = clean / path.name
         if not link.is_symlink():

@@ -14,7 +14,7 @@
       if (value === true) element.setAttribute(name, "");
       else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
     }
-    for (const child of children.flat()) if (child !== null && child !== undefined && child !== "") element.append(child);
+    for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== "") element.append(child);
     return element;
   }
   const foreign = (text, tag = "bdi", kind = null) => make(tag, { class: kind, dir: "auto" }, text);
@@ -24,13 +24,30 @@
     .filter(([, value]) => value !== "" && value !== null && value !== undefined)
     .map(([name, value]) => make("div", null, make("dt", null, name), make("dd", null, value))));
 
+  // Sets the numbers and names that matter in bold, where they stand as whole words.
+  function emphasised(text, words) {
+    const parts = [];
+    let from = 0;
+    const letter = /[\p{L}\p{N}]/u;
+    while (words.length) {
+      const next = words.map((word) => [text.indexOf(word, from), word]).filter(([at]) => at >= 0).sort((a, b) => a[0] - b[0] || b[1].length - a[1].length)[0];
+      if (!next) break;
+      const [at, word] = next;
+      const whole = !letter.test(text[at - 1] || "") && !letter.test(text[at + word.length] || "");
+      parts.push(text.slice(from, at), whole ? make("b", null, word) : word);
+      from = at + word.length;
+    }
+    return [...parts, text.slice(from)];
+  }
+
   // One side of a comparison: shared sentences dimmed, its own marked, runs of shared ones folded.
-  function side(title, pieces, own, label) {
+  function side(title, pieces, own, label, words) {
     const text = make("div", { class: "text" });
     for (const piece of pieces) {
-      if (piece.gap) text.append(make("p", { class: "gap" }, piece.gap === 1 ? "one shared sentence" : `${count(piece.gap)} more sentences`));
+      if (piece.gap) text.append(make("p", { class: "gap" }, piece.gap === 1 ? "one more shared sentence" : `${count(piece.gap)} more shared sentences`));
+      else if (piece.cut) text.append(make("p", { class: "gap" }, `${count(piece.cut)} more ${piece.cut === 1 ? "sentence" : "sentences"} not shown here`));
       else if (piece.shared) text.append(make("p", { class: "shared", dir: "auto" }, piece.text));
-      else text.append(make("p", { dir: "auto" }, make("mark", { class: own }, make("span", { class: "hidden" }, label), piece.text)));
+      else text.append(make("p", { dir: "auto" }, make("mark", { class: own }, make("span", { class: "hidden" }, label), emphasised(piece.text, words))));
     }
     return make("div", { class: "side" }, make("h5", null, title), text);
   }
@@ -51,7 +68,7 @@
     if (member.sides) {
       parts.push(make("p", null, lost ? `What you would lose: ${count(lost)} ${lost === 1 ? "sentence" : "sentences"}.` : "No whole sentence would be lost."));
       parts.push(make("div", { class: "sides" },
-        side("Dropped", member.sides.dropped, "lost", "only in the dropped text: "), side("Kept", member.sides.kept, "only", "only in the kept text: ")));
+        side("Dropped", member.sides.dropped, "lost", "only in the dropped text: ", [...member.lost_numbers, ...member.lost_names]), side("Kept", member.sides.kept, "only", "only in the kept text: ", [])));
       if (!member.sides.whole) parts.push(make("p", { class: "dim" }, "Only the first part is shown here; the review shows all of it."));
     } else if (member.lost_sentences.length) {
       parts.push(make("p", null, `What you would lose: ${count(lost)} ${lost === 1 ? "sentence" : "sentences"}.`));
