@@ -98,7 +98,7 @@ def similarity(
     relation: str,
     from_share: float = 0.3,
 ) -> Markup:
-    """Histogram over 0..1 of pairs that were merged and pairs that were kept apart, the thresholds (label → share) drawn in."""
+    """Histogram over 0..1 of pairs merged and pairs kept apart, the thresholds (label → share) drawn in."""
     bins = len(merged)
     first = int(from_share * bins)
     if not sum(merged) and not sum(kept):

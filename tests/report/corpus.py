@@ -370,7 +370,7 @@ def _related(rows: int, sources: list[str], status: Any, random: Any) -> pa.Tabl
 
 
 def write_generation(clean: Path, corpus: Corpus, name: str = "g1", rows_in_group: int = 16_384) -> Path:
-    """Write the tables and documents as generation `name` of `clean` and publish it; returns the generation's folder."""
+    """Write tables and documents as generation `name` of `clean` and publish it; returns its folder."""
     folder = clean / ".generations" / name
     (folder / "documents").mkdir(parents=True)
     manifest = corpus.tables["manifest"]
