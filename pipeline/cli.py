@@ -80,7 +80,9 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["markdown", "jsonl", "parquet"]),
             help="How kept documents are written (default: markdown, one file each).",
         ),
-        click.option("--threshold", type=float, metavar="FLOAT", help="Near-duplicate: least exact Jaccard (default: 0.8)."),
+        click.option(
+            "--threshold", type=float, metavar="FLOAT", help="Near-duplicate: least exact Jaccard (default: 0.8)."
+        ),
         click.option(
             "--coverage",
             type=float,
@@ -114,9 +116,14 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--html-field", metavar="NAME", help='JSONL and Parquet: where the HTML is (default: "html").'),
         click.option("--id-field", metavar="NAME", help='JSONL and Parquet: what names a record (default: "id").'),
         click.option(
-            "--max-duplicate-share", type=float, metavar="FLOAT", help="Do not publish if more documents are duplicates."
+            "--max-duplicate-share",
+            type=float,
+            metavar="FLOAT",
+            help="Do not publish if more documents are duplicates.",
         ),
-        click.option("--max-failed-share", type=float, metavar="FLOAT", help="Do not publish if more documents failed."),
+        click.option(
+            "--max-failed-share", type=float, metavar="FLOAT", help="Do not publish if more documents failed."
+        ),
         click.option(
             "--max-removed-share", type=float, metavar="FLOAT", help="Do not publish if more characters were removed."
         ),
@@ -142,9 +149,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("raw", metavar="RAW")
 @click.argument("clean", metavar="CLEAN")
 @run_options
-@click.pass_context
 def run_command(
-    ctx: click.Context,
     raw: str,
     clean: str,
     config_file: Path | None,
@@ -171,7 +176,7 @@ def run_command(
         if verbose:
             console.documents(result)
         console.summary(result)
-        ctx.exit(3 if strict and result.failed else 0)
+        sys.exit(3 if strict and result.failed else 0)
 
 
 def settle(raw: str, config_file: Path | None, options: dict[str, Any]) -> Config:
@@ -212,15 +217,14 @@ def review_command(clean: Path, port: int | None, no_browser: bool) -> None:
 @main.command("show")
 @click.argument("clean", metavar="CLEAN", type=click.Path(path_type=Path))
 @click.argument("source", metavar="SOURCE")
-@click.pass_context
-def show_command(ctx: click.Context, clean: Path, source: str) -> None:
+def show_command(clean: Path, source: str) -> None:
     """One document: what came in, what changed and why, what it duplicates."""
     with plain_errors():
         from rich.console import Console
 
         from pipeline.review.show import show
 
-        ctx.exit(show(clean, source, Console()))
+        sys.exit(show(clean, source, Console()))
 
 
 class plain_errors:  # noqa: N801 - reads as a statement

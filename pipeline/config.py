@@ -82,6 +82,12 @@ class Overlap(Section):
     own_words: int = Field(
         60, ge=0, description="a document with fewer words of its own can only be an exact or near duplicate"
     )
+    scale: int = Field(
+        4, ge=1, le=1024, description="one in so many 2-word shingles is kept to find overlapping documents by"
+    )
+    common: int = Field(
+        50, ge=2, description="a 2-word shingle or sentence that stands in more documents than this says nothing"
+    )
 
 
 class Limits(Section):

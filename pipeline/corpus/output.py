@@ -71,15 +71,10 @@ def markdown_paths(sources: Sequence[str]) -> list[str]:
     Sources that would share a path keep their suffix (`a.html.md`, `a.txt.md`); if they still do, their id is added.
     """
     paths = [markdown_path(source) for source in sources]
-    for spell in (
-        lambda source: markdown_path(source, whole=True),
-        lambda source: f"{markdown_path(source, whole=True)[:-3]}~{document_id(source)}.md",
-    ):
-        again = _shared(paths)
-        if not again:
-            break
-        for index in again:
-            paths[index] = spell(sources[index])
+    for index in _shared(paths):
+        paths[index] = markdown_path(sources[index], whole=True)
+    for index in _shared(paths):
+        paths[index] = f"{markdown_path(sources[index], whole=True)[:-3]}~{document_id(sources[index])}.md"
     return paths
 
 

@@ -83,7 +83,10 @@ def commit_batch(folder: Path, batch: Batch) -> None:
     """Makes a batch count: from now on the next run finds its units."""
     index = {part: number for number, part in enumerate(batch.parts)}
     sizes = [
-        [part_file(folder, part, what).stat().st_size if part_file(folder, part, what).exists() else -1 for what in FILES]
+        [
+            part_file(folder, part, what).stat().st_size if part_file(folder, part, what).exists() else -1
+            for what in FILES
+        ]
         for part in batch.parts
     ]
     value = {

@@ -96,7 +96,7 @@ DROPPED = pa.schema(
         ("source", pa.string()),
         ("status", pa.string()),
         ("title", pa.string()),
-        ("text", pa.string()),  # null for an exact duplicate, whose text the kept document has
+        ("text", pa.string()),  # cleaned; null where the kept document has the same text to the letter
         ("url", pa.string()),
         ("date", pa.string()),
         ("author", pa.string()),

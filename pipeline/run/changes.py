@@ -29,9 +29,7 @@ def changes_since(published: Path | None, proposed: Path) -> Changes | None:
         return None
     old = pq.read_table(published / "manifest.parquet", columns=COLUMNS)
     new = pq.read_table(proposed / "manifest.parquet", columns=COLUMNS)
-    both = new.join(
-        old.rename_columns(["source", "old_sha256", "old_status"]), keys="source", join_type="full outer"
-    )
+    both = new.join(old.rename_columns(["source", "old_sha256", "old_status"]), keys="source", join_type="full outer")
 
     def named(mask: pa.ChunkedArray) -> tuple[str, ...]:
         return tuple(sorted(both.filter(pc.fill_null(mask, False)).column("source").to_pylist()))

@@ -188,8 +188,7 @@ def clean_all(
     plan = Plan(known_units(folder.parts))
     known = dict(plan.known)
     arguments = (
-        (task, str(folder.parts), config, decisions, executor.workers)
-        for task in batches(raw, config, decisions, plan)
+        (task, str(folder.parts), config, decisions, executor.workers) for task in batches(raw, config, decisions, plan)
     )
     done = 0
     for name, documents, seconds in executor.map(clean_task, arguments, inline=True):
@@ -207,7 +206,9 @@ def run_mark(plan: Plan, config: Config, decisions: Decisions, published: Path |
     """A digest of everything the output depends on: equal to the last run's, there is nothing to do."""
     settings = config.model_dump_json()
     generation = published.name if published is not None else ""
-    return digest(fingerprint(config, decisions), settings, "".join(plan.units), decisions.digest, generation, str(dry_run))
+    return digest(
+        fingerprint(config, decisions), settings, "".join(plan.units), decisions.digest, generation, str(dry_run)
+    )
 
 
 def nothing_new(folder: CleanFolder, plan: Plan, clock: Clock, stages: Counter[str]) -> RunResult:
@@ -243,7 +244,9 @@ def result_of(
     dry_run: bool,
 ) -> RunResult:
     """The result, before it is published."""
-    table = pq.read_table(folder.next / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"])
+    table = pq.read_table(
+        folder.next / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"]
+    )
     statuses = Counter(table.column("status").to_pylist())
     relations = Counter(relation for relation in table.column("relation").to_pylist() if relation)
     return RunResult(
@@ -296,7 +299,9 @@ def after(
 ) -> None:
     """What the next run can build on; what it cannot is deleted."""
     published = folder.generation()
-    manifest = pq.read_table(folder.path / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"])
+    manifest = pq.read_table(
+        folder.path / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"]
+    )
     statuses = Counter(manifest.column("status").to_pylist())
     write_json(
         {

@@ -16,7 +16,14 @@ from pipeline.decisions import Decisions
 from pipeline.document import Document, Edit
 from pipeline.errors import DocumentError
 from pipeline.executors import Executor
-from pipeline.run.cleaning import Stopwatch, clean_in_rounds, declared_origins, digest, document_row, with_line_decisions
+from pipeline.run.cleaning import (
+    Stopwatch,
+    clean_in_rounds,
+    declared_origins,
+    digest,
+    document_row,
+    with_line_decisions,
+)
 from pipeline.run.learning import Learned
 from pipeline.run.rows import Rows
 

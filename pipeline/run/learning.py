@@ -21,7 +21,7 @@ from pipeline.stages.boilerplate import learn_lines
 
 BUCKET_BITS = 22  # 4 million counters of 4 bytes; a shared bucket costs an exact count, never a wrong one
 LEAST_DOCUMENTS = 3  # below this nothing can be learned, whatever the rule says
-ANCHORS_KEPT = 256  # distinct documents remembered of one line; enough to decide, bounds what a ubiquitous line costs
+ANCHORS_KEPT = 4096  # distinct documents counted of one line; bounds what a ubiquitous line costs
 
 COUNTS = pa.schema(
     [
@@ -62,10 +62,11 @@ def line_hashes(table: pa.Table) -> np.ndarray:
     if isinstance(sites, pa.ChunkedArray):
         sites = sites.combine_chunks()
     of_site = np.array([site_hash(site) for site in sites.dictionary.to_pylist()], np.uint64)
-    keys = table.column("key").to_numpy().view(np.uint64)
+    keys: np.ndarray = table.column("key").to_numpy().view(np.uint64)
     if not len(keys):
         return keys
-    return (keys ^ of_site[sites.indices.to_numpy()]) * np.uint64(0x9E3779B97F4A7C15)
+    mixed: np.ndarray = (keys ^ of_site[sites.indices.to_numpy()]) * np.uint64(0x9E3779B97F4A7C15)
+    return mixed
 
 
 def live_lines(rows: Rows, part: str, indices: np.ndarray, columns: list[str]) -> tuple[pa.Table, np.ndarray]:
@@ -128,7 +129,7 @@ def touched_documents(
             continue
         keys_of: dict[int, set[int]] = defaultdict(set)
         for document, key in zip(index[hit].tolist(), table.column("key").to_numpy()[hit].tolist(), strict=True):
-            keys_of[document].add(key)
+            keys_of[document].add(key % 2**64)
         documents = np.array(sorted(keys_of), np.int64)
         touched[part] = (documents, [tuple(sorted(keys_of[document])) for document in documents.tolist()])
     return touched

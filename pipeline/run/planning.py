@@ -6,10 +6,10 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from pipeline.run.cleaning import CleanTask, digest
 from pipeline.sources import Scan, Slice, SourceFile, discover, scan
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 SCANS_AHEAD = 64  # files digested ahead of the batches; bounds memory, keeps two threads busy
 CLEANING_SECTIONS = ("stages", "extractor", "reading", "extract", "boilerplate", "repeats", "garbled", "limits")
@@ -85,15 +86,18 @@ def known_units(parts: Path) -> dict[str, tuple[Span, ...]]:
     return known
 
 
-def ahead(function: object, values: Iterator[T], threads: int = 2) -> Iterator[tuple[T, object]]:
+def ahead(function: Callable[[T], R], values: Iterator[T], threads: int = 2) -> Iterator[tuple[T, R]]:
     """`(value, function(value))` in order, some values ahead of the one that is asked for."""
     with ThreadPoolExecutor(threads) as pool:
-        waiting = [(value, pool.submit(function, value)) for value in islice(values, SCANS_AHEAD)]  # type: ignore[arg-type]
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        for value in values:
+            waiting.append((value, pool.submit(function, value)))
+            if len(waiting) >= SCANS_AHEAD:
+                first, future = waiting.popleft()
+                yield first, future.result()
         while waiting:
-            value, future = waiting.pop(0)
-            yield value, future.result()
-            for following in islice(values, 1):
-                waiting.append((following, pool.submit(function, following)))  # type: ignore[arg-type]
+            first, future = waiting.popleft()
+            yield first, future.result()
 
 
 def unit_key(piece: Slice, content: str, mark: str) -> str:
@@ -110,7 +114,7 @@ def batches(raw: str, config: Config, decisions: Decisions, plan: Plan) -> Itera
     for file, scanned in ahead(functools.partial(scan_or_refuse, config=config), discover(raw, config)):
         plan.files += 1
         plan.input_bytes += file.size
-        for piece, content in scanned:  # type: ignore[attr-defined]
+        for piece, content in scanned:
             key = unit_key(piece, content, mark + alone.get(file.path, ""))
             plan.units.append(key)
             if key in plan.known:

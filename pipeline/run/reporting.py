@@ -56,8 +56,8 @@ def sides(dropped: str, kept: str) -> tuple[list[Passage], list[Passage]]:
     """Both texts sentence by sentence, as the report shows them beside each other."""
     compared = compare(dropped, kept)
     return (
-        [Passage(s.text, s.shared) for s in compared.sentences_a],
-        [Passage(s.text, s.shared) for s in compared.sentences_b],
+        [Passage(s.text, s.match != "only") for s in compared.sentences_a],
+        [Passage(s.text, s.match != "only") for s in compared.sentences_b],
     )
 
 

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +31,6 @@ BLOCK_DOCUMENTS = 10_000
 BLOCK_CHARACTERS = 32_000_000
 SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
 FRAGMENTED = {"manifest": MANIFEST, "edits": EDITS, "dropped": DROPPED}
-
-
-@dataclass(frozen=True)
-class Written:
-    """What the run has to say of what it wrote."""
-
-    documents: int
-    characters_in: int
-    characters_out: int
-    removed: int
-    by_status: Mapping[str, int]
-    by_relation: Mapping[str, int]
 
 
 def write_corpus(
@@ -122,9 +109,21 @@ def fates_table(rows: Rows, fates: Fates, config: Config) -> pa.Table:
             "canonical_source": pa.array(canonical_sources, pa.string()),
             "cluster_id": pa.array(cluster_ids, pa.string()),
             "output": pa.array(outputs, pa.string()),
+            "same_text": pa.array(same_text(rows, fates), pa.bool_()),
             "why": pa.array([fates.why.get(index) for index in range(total)], pa.string()),
         }
     )
+
+
+def same_text(rows: Rows, fates: Fates) -> np.ndarray:
+    """bool, one a document: whether it is a duplicate whose text is, to the letter, the kept document's."""
+    same = np.zeros(len(rows), bool)
+    exact = np.flatnonzero(fates.relation == RELATIONS.index("exact"))
+    if len(exact):
+        own = rows.column("clean_sha256", exact).to_pylist()
+        kept = rows.column("clean_sha256", fates.canonical[exact]).to_pylist()
+        same[exact] = [a == b for a, b in zip(own, kept, strict=True)]
+    return same
 
 
 def read_fates(scratch: Path, first: int, last: int) -> pa.Table:
@@ -254,9 +253,8 @@ def manifest_row(row: Mapping[str, Any], fate: Mapping[str, Any]) -> dict[str, A
 
 def dropped_row(row: Mapping[str, Any], fate: Mapping[str, Any]) -> dict[str, Any]:
     """A row of dropped.parquet: enough to bring the document back without RAW."""
-    same = fate["status"] == DUPLICATE and RELATIONS[fate["relation"]] == "exact"
     fields = {name: row[name] for name in ("source", "title", "url", "date", "author", "language", "metadata")}
-    return {**fields, "status": STATUSES[fate["status"]], "text": None if same else row["text"]}
+    return {**fields, "status": STATUSES[fate["status"]], "text": None if fate["same_text"] else row["text"]}
 
 
 def join_parquet(fragments: Sequence[Path], schema: pa.Schema, path: Path) -> None:
