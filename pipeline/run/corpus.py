@@ -28,8 +28,10 @@ from pipeline.run.matching import Fates, fates
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
 from pipeline.run.progress import Progress, Silent
 from pipeline.run.reporting import report
+from pipeline.run.remote import RemoteClean
 from pipeline.run.rows import Rows
 from pipeline.run.writing import write_corpus
+from pipeline.sources.storage import filesystem, is_remote, local_path
 
 T = TypeVar("T")
 
@@ -104,21 +106,32 @@ def run(
     `approve` is asked before publishing; if it says no, CLEAN stays as it was. Raises UsageError for what is wrong
     before anything was read, RunError when the run cannot be done, GateError when a gate stops it.
     """
-    folder = CleanFolder(Path(clean))
-    check_places(raw, folder.path)
-    folder.check()
     progress = progress or Silent()
-    with folder.lock(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        if is_remote(clean):
+            remote = RemoteClean(clean)
+            remote.check()
+            stack.enter_context(remote.lock())
+            remote.pull()
+            folder = remote.folder
+        else:
+            folder, remote = CleanFolder(Path(local_path(clean))), None
+            check_places(raw, folder.path)
+            folder.check()
+        stack.enter_context(folder.lock())
         if executor is None:
             executor = stack.enter_context(LocalExecutor(workers))
-        return _run(raw, folder, config, executor, progress, dry_run, approve)
+        result = _run(raw, folder, config, executor, progress, dry_run, approve)
+        if remote is not None and result.published:
+            remote.push()
+    return result
 
 
 def check_places(raw: str, clean: Path) -> None:
     """Raises UsageError when RAW is missing, or one of RAW and CLEAN lies in the other."""
-    if "://" in raw:
+    if is_remote(raw):
         return
-    place = Path(raw)
+    place = Path(local_path(raw))
     if not place.exists():
         raise UsageError(f"{raw}: no such file or folder. Name the folder with the scraped documents as RAW.")
     inner, outer = place.resolve(), clean.resolve()
@@ -136,6 +149,8 @@ def _run(
     approve: Callable[[Proposal], bool] | None,
 ) -> RunResult:
     folder.prepare()
+    if raw.startswith("memory://"):
+        raw = spooled(raw, folder.scratch / "raw")
     clock, stages = Clock(progress), Counter[str]()
     decisions = read_decisions(folder.decisions)
     published = folder.generation()
@@ -168,6 +183,15 @@ def _run(
             new = folder.publish()
         after(folder, rows, learned, plan, config, decisions, dry_run, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
+
+
+def spooled(url: str, folder: Path) -> str:
+    """A local copy of a `memory://` folder, which only this process can see, for the worker processes."""
+    files, root = filesystem(url)
+    if not files.exists(root):
+        raise UsageError(f"{url}: no such file or folder. Name the folder with the scraped documents as RAW.")
+    files.get(root, str(folder), recursive=True)
+    return str(folder)
 
 
 def learns(config: Config) -> bool:
