@@ -64,11 +64,6 @@ def rank(evidence: pa.Table, sources: Sources, characters: Rows, limits: Mapping
     return Ranking(canonical, risk[order], duplicates[order] + 1, first, members, member_risk)
 
 
-def rank_table(evidence: Table, sources: Sources, characters: Rows, limits: Mapping[str, float]) -> Ranking:
-    """Rank the clusters of `evidence.parquet`, reading only the columns that matter."""
-    return rank(evidence.columns([*EVIDENCE_COLUMNS, "lost_numbers", "lost_names"]), sources, characters, limits)
-
-
 def riskiest(
     ranking: Ranking,
     evidence: Table,
