@@ -43,8 +43,9 @@ class Extract(Section):
 
     comments: bool = Field(False, description="keep readers' comments")
     tables: bool = Field(True, description="keep tables")
+    content: float = Field(0.4, gt=0, lt=1, description="least probability of content, by the model, for a block to stay")
     thin_words: int = Field(
-        80, ge=0, description="a fast extraction of fewer words is tried again with the full method"
+        80, ge=0, description="a page that shows fewer words is searched for text in its JSON and <noscript>"
     )
 
 
@@ -60,6 +61,9 @@ class Repeats(Section):
 
 class Garbled(Section):
     """Sentence debris."""
+
+    remove: bool = Field(True, description="remove what cannot be a sentence; false: flag it")
+    flag: bool = Field(True, description="record what may be garbled and stays")
 
 
 class Near(Section):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from pipeline.dedup.parts import ranges
 from pipeline.dedup.words import Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
 
 RETOLD_SHARE = 0.5  # of a unit's weight: a sentence told in other words keeps its rare ones
@@ -70,12 +71,6 @@ def _sums(values: NDArray[np.int64], first: Positions) -> NDArray[np.int64]:
     return np.asarray(sums[first[1:]] - sums[first[:-1]])
 
 
-def ranges(start: Positions, length: Positions) -> Positions:
-    """`start[0], start[0] + 1, …` for `length[0]` numbers, then `start[1], …`: many slices as one index."""
-    shift = np.cumsum(length) - length
-    return np.repeat(start - shift, length) + np.arange(int(length.sum()))
-
-
 def units(words: Words) -> Units:
     """The sentence units of the texts that were split into `words`.
 
@@ -123,29 +118,70 @@ def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], c
     row_unit = ranges(units.first[x], size)
     row_pair = np.repeat(np.arange(x.size), size)
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    words = np.diff(units.word_first)
-    total = _sums(rarity, units.word_first)
-    weight = np.where(counts, total, 0)[row_unit]
-
-    # one matrix product for all pairs: rows are units of x, columns of the second factor are windows of y,
-    # between them the words, told apart by pair
-    row = np.repeat(np.arange(row_unit.size), words[row_unit])
-    row_word = ranges(units.word_first[row_unit], words[row_unit])
-    row_key = units.word[row_word] ^ mix(row_pair[row].astype(np.uint64) + _SALT)
-    keys = np.unique(row_key)
-
+    total = _sums(rarity, units.word_first)[row_unit]
+    weight = np.where(counts[row_unit], total, 0)
     width = units.first[y + 1] - units.first[y]
     column_unit = ranges(units.first[y], width)
     column_pair = np.repeat(np.arange(y.size), width)
+    opens = np.cumsum(width) - width  # the first column of each pair
+
+    # most sentences of near duplicates stand in the other word for word: only the others are worth a matrix
+    verbatim = _find(units.hash[row_unit] ^ _salt(row_pair), units.hash[column_unit] ^ _salt(column_pair))
+    same = verbatim >= 0
+    share, loose = same.astype(np.float64), same.astype(np.float64)
+    place = np.where(same, verbatim - opens[row_pair], -1)
+    rest = np.flatnonzero(~same & (weight > 0))
+    if rest.size:
+        pairs = np.unique(row_pair[rest])
+        used = np.isin(column_pair, pairs)
+        columns = np.flatnonzero(used)
+        strict, weak, at = _weigh(units, rarity, row_unit[rest], row_pair[rest], column_unit[used], column_pair[used])
+        share[rest], loose[rest] = strict / total[rest], weak / total[rest]
+        some = at >= 0
+        place[rest[some]] = columns[at[some]] - opens[row_pair[rest[some]]]
+    return Cover(first, weight, share, loose, place.astype(np.int32))
+
+
+def _salt(pair: Positions) -> Hashes:
+    """Numbers that tell the same word or sentence of two pairs apart."""
+    return mix(pair.astype(np.uint64) + _SALT)
+
+
+def _find(wanted: Hashes, among: Hashes) -> Positions:
+    """Where each of `wanted` stands first in `among`; -1 where it does not."""
+    if not among.size:
+        return np.full(wanted.size, -1, np.int64)
+    order = np.argsort(among, kind="stable")
+    place = np.minimum(np.searchsorted(among, wanted, sorter=order), among.size - 1)
+    found: Positions = np.where(among[order[place]] == wanted, order[place], -1)
+    return found
+
+
+def _weigh(
+    units: Units,
+    rarity: NDArray[np.int64],
+    row_unit: Positions,
+    row_pair: Positions,
+    column_unit: Positions,
+    column_pair: Positions,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Positions]:
+    """The weight of each row unit that the best window of its pair holds: with its numbers and names, and without.
+
+    The third array is the column where that window starts, -1 for none. One product of two sparse matrices for all
+    pairs: rows are units of x, columns are windows of y, between them the words, told apart by pair.
+    """
+    words = np.diff(units.word_first)
+    row = np.repeat(np.arange(row_unit.size), words[row_unit])
+    row_word = ranges(units.word_first[row_unit], words[row_unit])
+    keys, index = np.unique(units.word[row_word] ^ _salt(row_pair)[row], return_inverse=True)
     column = np.repeat(np.arange(column_unit.size), words[column_unit])
     column_word = ranges(units.word_first[column_unit], words[column_unit])
-    column_key = units.word[column_word] ^ mix(column_pair[column].astype(np.uint64) + _SALT)
-    place = np.searchsorted(keys, column_key)
-    place[place == keys.size] = 0
-    held = keys[place] == column_key if keys.size else np.zeros(0, bool)
+    column_key = units.word[column_word] ^ _salt(column_pair)[column]
+    place = np.minimum(np.searchsorted(keys, column_key), keys.size - 1)
+    held = keys[place] == column_key
     place, column = place[held], column[held]
-    opens = np.zeros(column_unit.size, bool)
-    opens[(np.cumsum(width) - width)[width > 0]] = True
+    opens = np.ones(column_unit.size, bool)
+    opens[1:] = column_pair[1:] != column_pair[:-1]
     back = ~opens[column]  # unit j stands in the window that starts at j and in the one that starts at j - 1
     windows = sparse.csr_matrix(
         (
@@ -157,31 +193,22 @@ def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], c
     windows.sum_duplicates()
     windows.data[:] = 1
 
-    # a name counts if it stands anywhere in y; a number only in the window
     anywhere = np.zeros(keys.size, bool)
     anywhere[place] = True
-    index = np.searchsorted(keys, row_key)
     named = units.name[row_word]
     missing = np.bincount(row[named & ~anywhere[index]], minlength=row_unit.size)
     lacks = missing * 2 > np.bincount(row[named], minlength=row_unit.size)
+    numbers = np.bincount(row[units.number[row_word]], minlength=row_unit.size)
     value = rarity[row_word] + np.where(units.number[row_word], _NUMBER, 0)
-    rows = sparse.csr_matrix((value, (row, index)), shape=(row_unit.size, keys.size))
-    found = (rows @ windows).tocsr()
+    found = (sparse.csr_matrix((value, (row, index)), shape=(row_unit.size, keys.size)) @ windows).tocsr()
     found.sort_indices()
-    entry_row = np.repeat(np.arange(row_unit.size), np.diff(found.indptr))
-    numbers = _sums(units.number.astype(np.int64), units.word_first)[row_unit]
-    held_weight = found.data & (_NUMBER - 1)
-    full = (found.data // _NUMBER) == numbers[entry_row]
-    loose, _ = _best(held_weight, found.indptr)
-    strict, place_of = _best(np.where(full & ~lacks[entry_row], held_weight + 1, 0), found.indptr)
-    _, loose_place = _best(held_weight, found.indptr)
-    at = np.where(strict > 0, place_of, loose_place)
-    start = (np.cumsum(width) - width)[row_pair]
-    where = np.full(row_unit.size, -1, np.int32)
-    some = at >= 0
-    where[some] = (found.indices[at[some]] - start[some]).astype(np.int32)
-    safe = np.maximum(total[row_unit], 1)
-    return Cover(first, weight, np.maximum(strict - 1, 0) / safe, loose / safe, where)
+    entry = np.repeat(np.arange(row_unit.size), np.diff(found.indptr))
+    weight = found.data % _NUMBER
+    whole = (found.data // _NUMBER == numbers[entry]) & ~lacks[entry]
+    weak, weak_at = _best(weight, found.indptr)
+    strict, strict_at = _best(np.where(whole, weight, -1), found.indptr)
+    at = np.where(strict > 0, strict_at, weak_at)
+    return np.maximum(strict, 0), weak, np.where(at >= 0, found.indices[np.maximum(at, 0)], -1) if found.nnz else at
 
 
 def _best(values: NDArray[np.int64], indptr: NDArray[np.int32]) -> tuple[NDArray[np.int64], Positions]:
@@ -194,5 +221,5 @@ def _best(values: NDArray[np.int64], indptr: NDArray[np.int32]) -> tuple[NDArray
         best[full] = np.maximum.reduceat(values, start)
         hit = np.flatnonzero(values == np.repeat(best[full], np.diff(indptr)[full]))
         row = np.searchsorted(indptr, hit, "right") - 1
-        place[row[::-1]] = hit[::-1]
+        place[row[::-1]] = hit[::-1]  # the first of equals
     return best, place

@@ -141,7 +141,7 @@ def _powers() -> tuple[Hashes, Hashes]:
 def _title_hashes() -> Hashes:
     """The hashes of abbreviations that a full stop follows without ending the sentence."""
     codes = _code_points(_TITLES)
-    return np.unique(_word_hashes(codes, *_borders(_table().kind[codes]))[0])
+    return np.unique(_word_hashes(codes, *_borders(_table().kind[codes]), stems=False)[0])
 
 
 def normalise(text: str) -> str:
@@ -159,15 +159,16 @@ def normalise(text: str) -> str:
     return text
 
 
-def _word_hashes(codes: Codes, start: Positions, end: Positions) -> tuple[Hashes, Hashes]:
-    """The hash of each word `codes[start:end]` and of its first letters; `codes` holds at most `CHUNK` code points."""
+def _word_hashes(codes: Codes, start: Positions, end: Positions, stems: bool) -> tuple[Hashes, Hashes]:
+    """The hash of each word `codes[start:end]` and of its first letters (if `stems`), of at most `CHUNK` codes."""
     power, inverse = _powers()
     prefix = np.zeros(codes.size + 1, np.uint64)
     terms = _table().letter[codes]
     terms *= power[: codes.size]
     np.cumsum(terms, out=prefix[1:])
     unshift, base = inverse[start], prefix[start]
-    return mix((prefix[end] - base) * unshift), mix((prefix[np.minimum(end, start + STEM)] - base) * unshift)
+    whole = mix((prefix[end] - base) * unshift)
+    return whole, mix((prefix[np.minimum(end, start + STEM)] - base) * unshift) if stems else whole
 
 
 def _borders(kind: NDArray[np.uint8]) -> tuple[Positions, Positions]:
@@ -234,21 +235,21 @@ def _code_points(text: str) -> Codes:
     return codes
 
 
-def _split_chunk(texts: Sequence[str]) -> Words:
+def _split_chunk(texts: Sequence[str], stems: bool = True) -> Words:
     """`split` for texts that together make about one chunk."""
     text = "\n\n".join(texts)
     codes = _code_points(text)
     kind = _table().kind[codes]
-    starts, ends, hashes, stems = [], [], [], []
+    starts, ends, hashes, first_letters = [], [], [], []
     for low, high in _windows(codes, kind):
         start, end = _borders(kind[low:high])
-        whole, stem = _word_hashes(codes[low:high], start, end)
+        whole, stem = _word_hashes(codes[low:high], start, end, stems)
         hashes.append(whole)
-        stems.append(stem)
+        first_letters.append(stem)
         starts.append(start + low)
         ends.append(end + low)
     start, end = np.concatenate(starts), np.concatenate(ends)
-    found, stem = np.concatenate(hashes), np.concatenate(stems)
+    found, stem = np.concatenate(hashes), np.concatenate(first_letters)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 2
     offset = np.concatenate(([0], np.cumsum(lengths)))
     first = np.searchsorted(start, offset)
@@ -259,7 +260,8 @@ def _split_chunk(texts: Sequence[str]) -> Words:
     capital = (kind[start] & CAPITAL) != 0
     digit = np.zeros(start.size, bool)
     digit[np.searchsorted(start, np.flatnonzero((kind & DIGIT) != 0), "right") - 1] = True
-    stem = np.where(digit, found, stem)
+    if stems:
+        stem = np.where(digit, found, stem)
     return Words(text, offset[:-1], found, start, end, first, stem, opens, capital, digit)
 
 
@@ -289,11 +291,11 @@ def split(texts: Sequence[str]) -> Words:
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def split_chunks(texts: Sequence[str]) -> Iterator[Words]:
-    """`split`, one chunk at a time: for batches, where each chunk is worked up before the next is read."""
+def split_chunks(texts: Sequence[str]) -> Iterator[tuple[list[str], Words]]:
+    """`split` without stems, one chunk at a time, with the normalised texts: each is worked up before the next."""
     normal = [normalise(text) for text in texts]
     for low, high in chunks(normal):
-        yield _split_chunk(normal[low:high])
+        yield normal[low:high], _split_chunk(normal[low:high], stems=False)
 
 
 def _join(parts: Sequence[Words]) -> Words:

@@ -1,0 +1,201 @@
+"""Where sketches lie on disk, and how steps of the matching hand arrays to each other: as files in one folder.
+
+A *document* is numbered by its place in the parts (0 to n - 1); a *node* is a distinct text, numbered in source order
+of the document that stands for it. Steps run anywhere that sees the folder; each file has one writer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.dedup.words import Hashes, Positions
+from pipeline.errors import RunError
+
+GROUPS = 64  # parts are worked on in at most so many groups: that many files of each kind
+
+
+@dataclass(frozen=True)
+class SketchPart:
+    """Some rows of one sketch file and of the Parquet file that holds the texts beside it.
+
+    `sketch_path`: an Arrow IPC file whose row `i` describes row `i` of `documents_path` (columns `source`, `title`,
+    `text`, perhaps `language`); `rows` int32: the rows that count, None for all.
+    """
+
+    sketch_path: str
+    documents_path: str
+    rows: NDArray[np.int32] | None = None
+
+
+class Executor(Protocol):
+    """Where steps run: `map(function, arguments)` calls `function(*arguments[i])` and gives results in order."""
+
+    def map(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
+        """Run `function` on every tuple of arguments."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parts as every step finds them in the folder: who is document 0, who is the last."""
+
+    folder: Path
+    parts: tuple[SketchPart, ...]
+    first: Positions  # int64[parts + 1]: documents of part i are first[i] to first[i + 1] - 1
+    groups: tuple[tuple[int, int], ...]  # parts low to high - 1
+
+    @property
+    def count(self) -> int:
+        """How many documents there are."""
+        return int(self.first[-1])
+
+    def documents(self, group: int) -> tuple[int, int]:
+        """The first document of a group and the first behind it."""
+        low, high = self.groups[group]
+        return int(self.first[low]), int(self.first[high])
+
+    def read(self, group: int, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        """Each part of a group: its first document, and the named sketch columns of the rows that count."""
+        low, high = self.groups[group]
+        for part in range(low, high):
+            yield int(self.first[part]), read_sketch(self.parts[part], columns)
+
+
+def make_layout(parts: Sequence[SketchPart], folder: Path) -> Layout:
+    """Write down the parts for the steps. Raises RunError when a sketch cannot be read."""
+    sizes = [part.rows.size if part.rows is not None else _rows(part.sketch_path) for part in parts]
+    first = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)))
+    share = max(1, -(-int(first[-1]) // GROUPS))
+    cuts = np.unique(np.concatenate(([0], np.searchsorted(first, np.arange(share, first[-1], share)), [len(parts)])))
+    groups = tuple(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    every = [part.rows for part in parts if part.rows is not None]
+    np.save(folder / "rows.npy", np.concatenate(every).astype(np.int32) if every else np.zeros(0, np.int32))
+    written = {
+        "parts": [(part.sketch_path, part.documents_path, part.rows is not None) for part in parts],
+        "first": first.tolist(),
+        "groups": groups,
+    }
+    (folder / "layout.json").write_text(json.dumps(written), encoding="utf-8")
+    return Layout(folder, tuple(parts), first, groups)
+
+
+def load_layout(folder: Path) -> Layout:
+    """The layout as a worker reads it."""
+    written = json.loads((folder / "layout.json").read_text(encoding="utf-8"))
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    first = np.array(written["first"], np.int64)
+    parts, at = [], 0
+    for i, (sketch, documents, some) in enumerate(written["parts"]):
+        size = int(first[i + 1] - first[i])
+        parts.append(SketchPart(sketch, documents, rows[at : at + size] if some else None))
+        at += size if some else 0
+    return Layout(folder, tuple(parts), first, tuple((low, high) for low, high in written["groups"]))
+
+
+def _rows(path: str) -> int:
+    """How many rows a sketch file has."""
+    with _open(path) as reader:
+        return sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+
+
+def _open(path: str) -> pa.ipc.RecordBatchFileReader:
+    """A memory-mapped sketch file."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(path, "r"))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RunError(f"{path}: the sketch cannot be read ({error}). Delete the state folder and run again.") from None
+
+
+def read_sketch(part: SketchPart, columns: Sequence[str]) -> pa.Table:
+    """The named columns of a sketch, only the rows that count, in one chunk."""
+    reader = _open(part.sketch_path)
+    table = pa.Table.from_batches(
+        [reader.get_batch(i).select(list(columns)) for i in range(reader.num_record_batches)],
+        schema=pa.schema([reader.schema.field(name) for name in columns]),
+    )
+    if part.rows is not None:
+        table = table.take(pa.array(part.rows))
+    return table.combine_chunks()
+
+
+def lists(table: pa.Table, name: str) -> tuple[Hashes, Positions]:
+    """A list column as all its values and int64[rows + 1] where each row's begin."""
+    if not table.num_rows:
+        return np.zeros(0, np.uint64), np.zeros(1, np.int64)
+    column = table[name].chunk(0)
+    offset = column.offsets.to_numpy().astype(np.int64)
+    values = column.values.to_numpy(zero_copy_only=False)
+    return values[offset[0] : offset[-1]], offset - offset[0]
+
+
+def save(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write arrays as `path` / name.npy, which can be memory-mapped, unlike one .npz."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+
+
+def load(path: Path, name: str, whole: bool = False) -> NDArray[Any]:
+    """An array that `save` wrote, memory-mapped unless `whole`."""
+    array: NDArray[Any] = np.load(path / f"{name}.npy", mmap_mode=None if whole else "r")
+    return array
+
+
+class Store:
+    """Arrays of varying length, one run a node, gathered by group: what verification reads at random."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        layout = load_layout(folder)
+        self._folder = folder / name
+        self._bounds = np.array([layout.documents(group)[0] for group in range(len(layout.groups))], np.int64)
+        self._document = np.load(folder / "node_document.npy", mmap_mode="r")
+        self._open: dict[int, dict[str, NDArray[Any]]] = {}
+
+    def take(self, nodes: Positions, names: Sequence[str], first: str = "first") -> list[NDArray[Any]]:
+        """The runs of `nodes` (any order, each stored): int64[k + 1] where each begins, then the named values."""
+        group = np.searchsorted(self._bounds, self._document[nodes], "right") - 1
+        length = np.zeros(nodes.size, np.int64)
+        start = np.zeros(nodes.size, np.int64)
+        members = {int(g): np.flatnonzero(group == g) for g in np.unique(group)}
+        for g, mine in members.items():
+            part = self._part(g)
+            slot = np.searchsorted(part["node"], nodes[mine])
+            start[mine] = part[first][slot]
+            length[mine] = part[first][slot + 1] - start[mine]
+        offset = np.concatenate((np.zeros(1, np.int64), np.cumsum(length)))
+        taken: list[NDArray[Any]] = [offset]
+        for name in names:
+            out: NDArray[Any] | None = None
+            for g, mine in members.items():
+                values = self._part(g)[name]
+                if out is None:
+                    out = np.empty(int(offset[-1]), values.dtype)
+                out[ranges(offset[:-1][mine], length[mine])] = values[ranges(start[mine], length[mine])]
+            taken.append(out if out is not None else np.zeros(0, np.uint64))
+        return taken
+
+    def _part(self, group: int) -> dict[str, NDArray[Any]]:
+        """The arrays of one group, mapped when first asked for."""
+        if group not in self._open:
+            paths = sorted((self._folder / str(group)).glob("*.npy"))
+            self._open[group] = {path.stem: np.load(path, mmap_mode="r") for path in paths}
+        return self._open[group]
+
+
+def ranges(start: Positions, length: Positions) -> Positions:
+    """`start[0], start[0] + 1, …` for `length[0]` numbers, then `start[1], …`: many slices as one index.
+
+    >>> ranges(np.array([5, 1]), np.array([2, 3])).tolist()
+    [5, 6, 1, 2, 3]
+    """
+    shift = np.cumsum(length) - length
+    index: Positions = np.repeat(start - shift, length) + np.arange(int(length.sum()))
+    return index

@@ -1,0 +1,229 @@
+"""What matching gives, by the documents' place in source order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.config import Config
+from pipeline.dedup import evidence, stars
+from pipeline.dedup.minhash import Bands
+from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
+from pipeline.dedup.words import Positions
+
+RELATIONS = ("kept", "exact", "near", "overlap", "decided")  # what the numbers in `Matching.relation` mean
+
+RELATED_SCHEMA = pa.schema(
+    [
+        ("document_a", pa.int64()),
+        ("document_b", pa.int64()),
+        ("jaccard", pa.float64()),
+        ("coverage_a", pa.float64()),
+        ("coverage_b", pa.float64()),
+        ("why", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DocumentColumns:
+    """What matching needs beyond the sketches; one entry a document, in the order of the parts' rows.
+
+    `rank` int64: its place in source order, a permutation of 0 to n - 1: the tie-breaker, and the number by which
+    everything in `Matching` is indexed; `characters` int32 of clean text; `date` datetime64[s] or NaT; `published`:
+    was kept in the last published corpus. `origin` is not used: sketches hold the declared origins.
+    """
+
+    rank: NDArray[np.int64]
+    characters: NDArray[np.int32]
+    date: NDArray[np.datetime64]
+    published: NDArray[np.bool_]
+    origin: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What was found. Arrays are indexed by rank.
+
+    `canonical` int64: the document kept in its place (its own rank if kept); `relation` int8, see `RELATIONS`;
+    `jaccard`, `coverage`, `coverage_back` float64, NaN if kept: exact, against the canonical document; `cluster`
+    int64: the canonical document of a cluster of two or more, else -1; `kept_why`: rank of each canonical document of
+    a cluster to the reason. `evidence` has the columns of `evidence.SCHEMA`, `related` of `RELATED_SCHEMA`; `recall`:
+    bands, rows and what they are expected to find; `counts`: pairs, and seconds of each phase.
+    """
+
+    canonical: NDArray[np.int64]
+    relation: NDArray[np.int8]
+    jaccard: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    coverage_back: NDArray[np.float64]
+    cluster: NDArray[np.int64]
+    kept_why: dict[int, str]
+    evidence: pa.Table
+    related: pa.Table
+    recall: dict[str, Any]
+    counts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Almost:
+    """Pairs of nodes that nearly qualify: figures (NaN where not measured) and one reason each."""
+
+    a: Positions
+    b: Positions
+    jaccard: NDArray[np.float64]
+    coverage_a: NDArray[np.float64]
+    coverage_b: NDArray[np.float64]
+    why: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who stands for whom: each node's `centre`, the edge that says why (-1 if kept); what there was to choose from."""
+
+    edges: Edges
+    nodes: Nodes
+    centre: Positions
+    reason: Positions
+
+
+def state_recall(bands: Bands, threshold: float) -> dict[str, Any]:
+    """The bands and how likely they find a pair of a given Jaccard."""
+    expected = {f"{jaccard:.1f}": round(bands.recall(jaccard), 6) for jaccard in (0.7, 0.8, 0.9)}
+    expected["threshold"] = round(bands.recall(threshold), 6)
+    return {"bands": bands.bands, "rows": bands.rows, "threshold": threshold, "expected": expected}
+
+
+def place(choice: Choice, node_rank: Positions, node_of_rank: Positions) -> tuple[Positions, NDArray[np.int8]]:
+    """For each rank the rank of its canonical document and the relation to it."""
+    canonical = node_rank[choice.centre[node_of_rank]]
+    by_node = np.full(choice.centre.size, EXACT, np.int8)
+    dropped = choice.reason >= 0
+    by_node[dropped] = choice.edges.relation[choice.reason[dropped]]
+    relation = by_node[node_of_rank]
+    relation[canonical == np.arange(canonical.size)] = 0
+    return canonical, relation
+
+
+def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, config: Config) -> dict[int, str]:
+    """Why each canonical document of a cluster was kept.
+
+    "of 3 others" counts all documents that are connected with it by evidence, also those that stand elsewhere.
+    """
+    size = np.bincount(canonical, minlength=canonical.size)
+    labels = stars.components(choice.centre.size, choice.edges)
+    reach = np.bincount(labels, choice.nodes.weight)[labels].astype(np.int64)
+    policy = {"newest": ", the newest", "oldest": ", the oldest", "first": ", the first"}.get(config.keep, "")
+    reasons = {}
+    for rank in np.flatnonzero(size > 1).tolist():
+        node = int(node_of_rank[rank])
+        said = f"kept: covers {size[rank] - 1:,} of {reach[node] - 1:,} others"
+        said += f", {choice.nodes.characters[node]:,} characters{policy}"
+        if choice.nodes.preferred[node]:
+            said += "; a person preferred it"
+        elif choice.nodes.published[node]:
+            said += "; it was published before"
+        reasons[rank] = said
+    return reasons
+
+
+def tell_evidence(
+    canonical: Positions,
+    relation: NDArray[np.int8],
+    losses: pa.Table | None,
+    node_of_rank: Positions,
+    why: dict[int, str],
+) -> pa.Table:
+    """One row for every duplicate, by rank; copies of a dropped text share its figures."""
+    dropped = np.flatnonzero(relation > 0)
+    copies = dropped[relation[dropped] == EXACT]
+    others = dropped[relation[dropped] != EXACT]
+    count = copies.size
+    nothing = pa.array([[]] * count, pa.list_(pa.string()))
+    equal = pa.table(
+        {
+            "jaccard": np.ones(count),
+            "coverage": np.ones(count),
+            "coverage_back": np.ones(count),
+            "containment": np.ones(count),
+            "shared_shingles": pa.nulls(count, pa.int64()),
+            "lost_sentences": nothing,
+            "lost_sentence_count": pa.array(np.zeros(count, np.int32)),
+            "lost_numbers": nothing,
+            "lost_names": nothing,
+        }
+    )
+    tables = [equal]
+    if losses is not None and others.size:
+        rows = np.searchsorted(losses["node"].to_numpy(), node_of_rank[others])
+        tables.append(losses.drop_columns(["node"]).take(pa.array(rows)))
+    table = pa.concat_tables(tables)
+    ranks = np.concatenate((copies, others))
+    nodes = node_of_rank[ranks].tolist()
+    kinds = relation[ranks].tolist()
+    table = table.append_column("document", pa.array(ranks))
+    table = table.append_column("canonical", pa.array(canonical[ranks]))
+    table = table.append_column("cluster", pa.array(canonical[ranks]))
+    table = table.append_column("relation", pa.array([RELATIONS[kind] for kind in kinds], pa.string()))
+    said = ["equal text" if kind == EXACT else why[node] for kind, node in zip(kinds, nodes, strict=True)]
+    table = table.append_column("why", pa.array(said, pa.string()))
+    return table.select(evidence.SCHEMA.names).cast(evidence.SCHEMA).sort_by("document")
+
+
+def explain_dropped(choice: Choice, losses: pa.Table | None, retold: set[int], origins: set[int]) -> dict[int, str]:
+    """In words why each dropped node stands under its centre. `retold`, `origins`: packed pairs of nodes."""
+    if losses is None:
+        return {}
+    reasons = {}
+    figures = zip(*(losses[name].to_pylist() for name in ("node", "jaccard", "coverage", "coverage_back")), strict=True)
+    for node, jaccard, coverage, back in figures:
+        centre = int(choice.centre[node])
+        pair = (min(node, centre) << 32) | max(node, centre)
+        relation = int(choice.edges.relation[choice.reason[node]])
+        if relation == OVERLAP:
+            how = "retold" if pair in retold else "contained"
+            said = f"{how}: {coverage:.2f} of it is covered by the kept one, {back:.2f} the other way"
+        elif relation == stars.NEAR:
+            said = f"{jaccard:.3f} of the shingles of both are shared"
+        else:
+            said = "a person said that they are duplicates" if relation == stars.DECIDED else "equal text"
+        reasons[node] = said + ("; same declared origin" if pair in origins else "")
+    return reasons
+
+
+def tell_related(almost: list[Almost], choice: Choice, node_rank: Positions, alone: NDArray[np.bool_]) -> pa.Table:
+    """Pairs of kept documents that nearly qualify, and documents kept although a near duplicate was dropped.
+
+    The latter happens where the near duplicate stands under a document that this one is not near to.
+    """
+    kept = choice.reason < 0
+    edges = choice.edges
+    missed = alone[edges.keeps] & ~kept[edges.drops] & (edges.relation == stars.NEAR)
+    a, b = edges.keeps[missed], edges.drops[missed]
+    nan = np.full(a.size, np.nan)
+    why = np.full(a.size, "near duplicate of a document that stands under one it is not near to itself")
+    every = [*almost, Almost(a, b, nan, nan, nan, why)]
+    tables = []
+    for i, some in enumerate(every):
+        use = np.ones(some.a.size, bool) if i == len(every) - 1 else kept[some.a] & kept[some.b]
+        first, second = node_rank[some.a[use]], node_rank[some.b[use]]
+        turned = first > second
+        forth, back = some.coverage_a[use], some.coverage_b[use]
+        tables.append(
+            pa.table(
+                {
+                    "document_a": np.minimum(first, second),
+                    "document_b": np.maximum(first, second),
+                    "jaccard": pa.array(some.jaccard[use], from_pandas=True),
+                    "coverage_a": pa.array(np.where(turned, back, forth), from_pandas=True),
+                    "coverage_b": pa.array(np.where(turned, forth, back), from_pandas=True),
+                    "why": pa.array(some.why[use].tolist(), pa.string()),
+                }
+            ).cast(RELATED_SCHEMA)
+        )
+    keys = [("document_a", "ascending"), ("document_b", "ascending"), ("why", "ascending")]
+    return pa.concat_tables(tables).sort_by(keys)

@@ -1,0 +1,163 @@
+"""Clusters as stars: every dropped node was compared with the very node kept in its place.
+
+The node that covers most others is kept and those directly verified against it go under it; then the same with what
+is left. Greedy, but without chance: each choice has a stated order, down to the place in the source order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from pipeline.dedup.words import Positions
+
+CLEARLY_BETTER = 0.05  # mean coverage by which a new document must beat the one published last time
+CLEARLY_LONGER = 1.2  # or so many times its text
+
+EXACT, NEAR, OVERLAP, DECIDED = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """`keeps[i]` may stand for `drops[i]` (nodes): it covers `cover[i]` of it; `relation` int8 says how."""
+
+    keeps: Positions
+    drops: Positions
+    cover: NDArray[np.float64]
+    relation: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """What choosing needs of each node.
+
+    `standing`: its place when nodes are ordered by `--keep`, length and source (0 is best); `weight`: documents with
+    this text; `characters` of the text; `preferred` by a person; `published`: kept in the last published corpus.
+    """
+
+    standing: Positions
+    weight: Positions
+    characters: Positions
+    preferred: NDArray[np.bool_]
+    published: NDArray[np.bool_]
+
+
+def strongest(edges: Edges) -> Edges:
+    """One edge for each pair and direction: a person's decision first, then exact, near, overlap."""
+    force = np.array([9, 1, 2, 3, 0])[edges.relation]
+    order = np.lexsort((force, edges.drops, edges.keeps))
+    keeps, drops = edges.keeps[order], edges.drops[order]
+    fresh = np.ones(order.size, bool)
+    fresh[1:] = (keeps[1:] != keeps[:-1]) | (drops[1:] != drops[:-1])
+    chosen = order[fresh]
+    return Edges(edges.keeps[chosen], edges.drops[chosen], edges.cover[chosen], edges.relation[chosen])
+
+
+def components(count: int, edges: Edges) -> NDArray[np.int32]:
+    """The connected component of each node."""
+    ones = np.ones(edges.keeps.size, np.int8)
+    graph = sparse.coo_matrix((ones, (edges.keeps, edges.drops)), shape=(count, count))
+    labels: NDArray[np.int32] = csgraph.connected_components(graph, directed=False)[1]
+    return labels
+
+
+def choose(edges: Edges, nodes: Nodes, by_coverage: bool) -> tuple[Positions, Positions]:
+    """For each node the node kept in its place (itself if kept), and the edge that says why (-1 if kept).
+
+    `edges` come from `strongest`. Order of choice: preferred by a person; stands for most documents; covers them
+    best (only if `by_coverage`: the default of `--keep`); then `standing`.
+    """
+    count = nodes.standing.size
+    centre, reason = np.arange(count), np.full(count, -1, np.int64)
+    involved = np.unique(np.concatenate((edges.keeps, edges.drops)))
+    if not involved.size:
+        return centre, reason
+    _Choice(edges, nodes, by_coverage).run(involved, centre, reason)
+    return centre, reason
+
+
+class _Choice:
+    """The state of one greedy choice: who is still there, and what each would cover now."""
+
+    def __init__(self, edges: Edges, nodes: Nodes, by_coverage: bool) -> None:
+        count = nodes.standing.size
+        usable = ~nodes.preferred[edges.drops]  # what a person wants kept goes under nothing
+        self._edge = np.flatnonzero(usable)
+        keeps, drops = edges.keeps[usable], edges.drops[usable]
+        self._cover = np.rint(edges.cover[usable] * 1_000).astype(np.int64).tolist()
+        self._out_first = np.searchsorted(keeps, np.arange(count + 1))  # `strongest` has sorted by `keeps`
+        self._drops = drops.tolist()
+        self._in_order = np.argsort(drops, kind="stable")
+        self._in_first = np.searchsorted(drops[self._in_order], np.arange(count + 1))
+        self._keeps = keeps.tolist()
+        self._nodes, self._by_coverage = nodes, by_coverage
+        self._weight = nodes.weight.tolist()
+        self._gone: set[int] = set()
+        self._documents: dict[int, int] = {}  # documents that a node would stand for now, its own copies too
+        self._covered: dict[int, int] = {}  # sum of its coverage of them, in thousandths
+
+    def run(self, involved: Positions, centre: Positions, reason: Positions) -> None:
+        """Choose until nobody is left; fills `centre` and `reason`."""
+        for node in involved.tolist():
+            mine = range(self._out_first[node], self._out_first[node + 1])
+            self._documents[node] = self._weight[node] + sum(self._weight[self._drops[e]] for e in mine)
+            self._covered[node] = sum(self._cover[e] * self._weight[self._drops[e]] for e in mine)
+        heap = [(self._key(node), node) for node in involved.tolist()]
+        heapq.heapify(heap)
+        while heap:
+            key, node = heapq.heappop(heap)
+            if node in self._gone or key != self._key(node):
+                continue
+            node = self._unless_published(node)
+            removed = [node]
+            for e in self._alive(node):
+                centre[self._drops[e]], reason[self._drops[e]] = node, self._edge[e]
+                removed.append(self._drops[e])
+            self._gone.update(removed)
+            for changed in self._remove(removed):
+                heapq.heappush(heap, (self._key(changed), changed))
+
+    def _key(self, node: int) -> tuple[int, int, int, int]:
+        """The smallest is chosen first."""
+        nodes = self._nodes
+        covered = self._covered[node] if self._by_coverage else 0
+        return (-int(nodes.preferred[node]), -self._documents[node], -covered, int(nodes.standing[node]))
+
+    def _alive(self, node: int) -> list[int]:
+        """The edges from `node` to those it would stand for now."""
+        mine = range(self._out_first[node], self._out_first[node + 1])
+        return [e for e in mine if self._drops[e] not in self._gone]
+
+    def _remove(self, removed: list[int]) -> set[int]:
+        """Take nodes out of what others cover; returns whose key changed."""
+        changed = set()
+        for node in removed:
+            for e in self._in_order[self._in_first[node] : self._in_first[node + 1]].tolist():
+                keeper = self._keeps[e]
+                if keeper not in self._gone:
+                    self._documents[keeper] -= self._weight[node]
+                    self._covered[keeper] -= self._cover[e] * self._weight[node]
+                    changed.add(keeper)
+        return changed
+
+    def _unless_published(self, node: int) -> int:
+        """`node`, or the published node it would displace without being clearly better."""
+        nodes = self._nodes
+        if nodes.published[node] or nodes.preferred[node]:
+            return node
+        mine = {self._drops[e]: self._cover[e] for e in self._alive(node)}
+        rivals = [other for other in mine if nodes.published[other]]
+        if not rivals:
+            return node
+        rival = min(rivals, key=self._key)
+        theirs = {self._drops[e]: self._cover[e] for e in self._alive(rival)}
+        others = (set(mine) | set(theirs) | {node, rival}) - {node}
+        rest = (set(mine) | set(theirs) | {node, rival}) - {rival}
+        better = sum(mine.get(v, 0) for v in others) / len(others) - sum(theirs.get(v, 0) for v in rest) / len(rest)
+        longer = nodes.characters[node] >= CLEARLY_LONGER * nodes.characters[rival]
+        return node if better > CLEARLY_BETTER * 1_000 or longer else rival
