@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.report.risk import EVIDENCE_COLUMNS, reasons, score
+from pipeline.report.risk import reasons, score
 from pipeline.report.sides import Compare, fold
 from pipeline.report.tables import Rows, Sources, Table
 

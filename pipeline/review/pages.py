@@ -30,7 +30,6 @@ CLUSTERS_PER_PAGE = 25
 EDITS_PER_PAGE = 40
 SHOWN_TEXT = 100_000  # characters of a document on its page
 MEMBERS_PER_PAGE = 20
-LISTED = ("source", "title", "status", "relation", "reason", "site", "date", "characters_in", "characters_out")
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,7 @@ def clusters(request: Request, published: Published, _context: Context) -> Made:
 
 def _rows_by_name(published: Published, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     rows = published.sources.rows(pa.array(names, pa.string()))
-    taken = published.manifest.take(rows[rows >= 0], LISTED)
-    found = {row["source"]: row for row in taken}
-    return {name: found.get(name, dict.fromkeys(LISTED) | {"source": name}) for name in names}
+    return {name: {**row, "source": name} for name, row in zip(names, published.listed_rows(rows), strict=True)}
 
 
 def _names(values: Sequence[Any]) -> list[str]:
@@ -149,7 +146,7 @@ def documents(request: Request, published: Published, _context: Context) -> Made
     found = cut(published.find(asked["status"], asked["site"], asked["language"], asked["q"]), request)
     return "documents.html.j2", {
         "found": found,
-        "rows": published.manifest.take(found.rows, LISTED),
+        "rows": published.listed_rows(found.rows),
         "asked": asked,
         "sites": _names(published.sites),
         "languages": _names(published.languages),

@@ -26,6 +26,7 @@ from pipeline.report.tables import Rows, Sources, codes, open_table
 from pipeline.review.texts import KeptTexts
 
 Mask = npt.NDArray[np.bool_]
+LISTED = ("source", "title", "status", "relation", "reason", "site", "date", "characters_in", "characters_out")
 
 
 def current_folder(clean: Path) -> Path:
@@ -56,7 +57,8 @@ class Published:
             )
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise RunError(f"{self.folder}: {error}. Run `clean-corpus RAW {clean}` again.") from None
-        columns = self.manifest.columns(["source", "status", "relation", "site", "language", "characters_out"])
+        self.listed = self.manifest.columns([*LISTED, "language"]).combine_chunks()
+        columns = self.listed
         self.sources = Sources(columns["source"])
         self.status, self.statuses = codes(columns["status"])
         self.relation, self.relations = codes(columns["relation"])
@@ -116,7 +118,7 @@ class Published:
 
     def warm(self) -> Published:
         """Read what the first pages need, so that each of them is quick."""
-        _ = self.cluster_place, self.evidence_sources, self.dropped_sources, self.edit_rules
+        _ = self.cluster_place, self.members, self.dropped_sources, self.edit_rules
         background("en")  # the word list that comparing texts weighs with
         return self
 
@@ -186,6 +188,21 @@ class Published:
         return found
 
     @cached_property
+    def members(self) -> tuple[Rows, Rows, Rows]:
+        """Manifest rows of dropped documents and of kept ones; the place of each dropped one's cluster."""
+        ranking = self.ranking
+        place = np.empty(len(self.evidence_sources), dtype=np.int64)
+        place[ranking.members] = np.repeat(np.arange(len(ranking.canonical)), np.diff(ranking.first))
+        kept = self.sources.rows(pa.array(ranking.canonical, pa.large_string()))
+        return self.sources.rows(self.evidence_sources.names), kept, place
+
+    def listed_rows(self, rows: Rows) -> list[dict[str, Any]]:
+        """Some rows of the manifest, the columns `LISTED` of them, from memory; a row of -1 gives nothing but nulls."""
+        padded = pa.array(np.where(rows < 0, 0, rows), mask=rows < 0)
+        taken: list[dict[str, Any]] = self.listed.take(padded).to_pylist() if len(self.listed) else []
+        return taken
+
+    @cached_property
     def _found_clusters(self) -> Any:
         return lru_cache(maxsize=64)(self._find_clusters)
 
@@ -195,10 +212,7 @@ class Published:
             return np.arange(len(ranking.canonical), dtype=np.int64)
         names = self.evidence_sources.names
         mask = np.ones(len(names), dtype=np.bool_)
-        rows = self.sources.rows(names)
-        kept = self.sources.rows(pa.array(ranking.canonical, pa.large_string()))
-        place = np.empty(len(names), dtype=np.int64)
-        place[ranking.members] = np.repeat(np.arange(len(ranking.canonical)), np.diff(ranking.first))
+        rows, kept, place = self.members
         if relation:
             mask &= _is(self.relation, self.relations, relation)[rows]
         if site:
