@@ -16,6 +16,7 @@ import click
 
 import pipeline
 from pipeline.errors import CleanCorpusError, UsageError
+from pipeline.terminal import visible
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -234,8 +235,6 @@ class plain_errors:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        from pipeline.console import visible
-
         if isinstance(error, CleanCorpusError):
             label = "Usage error" if isinstance(error, UsageError) else "Error"
             click.echo(f"{label}: {visible(str(error))}", err=True)

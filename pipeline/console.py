@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.run.progress import Progress, Silent
+from pipeline.progress import Progress, Silent
+from pipeline.terminal import visible
 
 if TYPE_CHECKING:
     from pipeline.run import RunResult
 
-# Control characters (C0, DEL, C1) and marks that turn the direction of writing: shown, never obeyed.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 PLAIN_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 SAID = {
     "clean": "cleaning",
@@ -28,15 +26,6 @@ SAID = {
     "report": "reporting",
     "publish": "publishing",
 }
-
-
-def visible(text: str) -> str:
-    r"""The text with every control character shown by its number, so that no terminal obeys it.
-
-    >>> visible("a\x1b[31mb\u202e")
-    'a\\x1b[31mb\\u202e'
-    """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Console:
@@ -96,7 +85,9 @@ def summary_lines(result: RunResult) -> Iterator[str]:
             (changes.newly_duplicate, "newly duplicate"),
             (changes.promoted, "promoted"),
         ]
-        yield "  since last run: " + (", ".join(f"{len(names):,} {what}" for names, what in told if names) or "no change")
+        yield "  since last run: " + (
+            ", ".join(f"{len(names):,} {what}" for names, what in told if names) or "no change"
+        )
     elif not result.published:
         yield "  nothing new since the last run: what is published stays"
     took = f"{seconds:.1f} s"

@@ -26,7 +26,7 @@ from pipeline.run.finishing import finish
 from pipeline.run.learning import Learned, learn, nothing_learned
 from pipeline.run.matching import Fates, fates
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
-from pipeline.run.progress import Progress, Silent
+from pipeline.progress import Progress, Silent
 from pipeline.run.reporting import report
 from pipeline.run.remote import RemoteClean
 from pipeline.run.rows import Rows

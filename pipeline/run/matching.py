@@ -149,13 +149,15 @@ def match_documents(
         found = [(int(rank_of[a]), int(rank_of[b])) for a, b in both if rank_of[a] >= 0 and rank_of[b] >= 0]
         return {(min(pair), max(pair)) for pair in found}
 
+    own = scratch / "matching"
+    own.mkdir(exist_ok=True)
     preferred = {int(rank_of[i]) for i in places(sources, decisions.preferred()).values() if rank_of[i] >= 0}
     return match(
         parts,
         columns,
         config,
         executor,
-        scratch,
+        own,
         pairs(decisions.never_pairs()),
         pairs(decisions.always_pairs()),
         preferred,

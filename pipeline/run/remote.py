@@ -161,7 +161,9 @@ class RemoteClean:
             for name in ("last.json", "run.json"):
                 self._push_file(folder.state / name, f".state/{name}")
             if before != published.name:
-                self.fs.pipe_file(self.at("current.json"), json.dumps({"generation": published.name}).encode())  # the step
+                self.fs.pipe_file(
+                    self.at("current.json"), json.dumps({"generation": published.name}).encode()
+                )  # the step
             self._each(lambda n: self.fs.rm_file(self.at(f".state/parts/{n}")), sorted(set(remote) - parts))
             self._remove_old({published.name, before})
 

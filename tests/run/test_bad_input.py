@@ -13,7 +13,9 @@ from pipeline.errors import RunError, UsageError
 from pipeline.run import run
 from tests.run.conftest import rows
 
-STORY = "The weir at {} was inspected by two engineers on Monday, and both of them found it sound.\n\nThey left at noon.\n"
+STORY = (
+    "The weir at {} was inspected by two engineers on Monday, and both of them found it sound.\n\nThey left at noon.\n"
+)
 
 
 def go(raw: Path, clean: Path, **settings):
@@ -82,9 +84,7 @@ def test_each_bad_file_is_one_row(tmp_path):
     assert manifest["long.txt"]["status"] == "failed"
     assert "leaves" in manifest["link.txt"]["reason"] or "outside" in manifest["link.txt"]["reason"]
     assert result.documents == len(good) + len(bad)
-    assert "secret" not in "".join(
-        p.read_text() for p in (tmp_path / "clean" / "documents").rglob("*") if p.is_file()
-    )
+    assert "secret" not in "".join(p.read_text() for p in (tmp_path / "clean" / "documents").rglob("*") if p.is_file())
 
 
 def test_bad_records_are_rows(tmp_path):
@@ -110,7 +110,11 @@ def test_outputs_that_would_meet_are_told_apart(tmp_path):
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         text = "\n\n".join(STORY.format(f"mill {number} {k} {'abcde'[number] * 5}") for k in range(3))
         if name.endswith(".html"):
-            text = "<html><body><article>" + "".join(f"<p>{p}</p>" for p in text.split("\n\n")) + "</article></body></html>"
+            text = (
+                "<html><body><article>"
+                + "".join(f"<p>{p}</p>" for p in text.split("\n\n"))
+                + "</article></body></html>"
+            )
         (raw / name).write_text(text)
     go(raw, tmp_path / "clean", dedup=False)
     outputs = [row["output"] for row in rows(tmp_path / "clean")]
@@ -144,6 +148,8 @@ def test_a_gate_stops_the_run_before_publishing(tmp_path):
     before = (tmp_path / "clean" / ".current").readlink()
     for number in range(4):
         (raw / f"copy{number}.txt").write_text((raw / "0.txt").read_text())
-    with pytest.raises(GateError, match=r"--max-duplicate-share: 50\.0% of documents are duplicates, 20\.0% are allowed"):
+    with pytest.raises(
+        GateError, match=r"--max-duplicate-share: 50\.0% of documents are duplicates, 20\.0% are allowed"
+    ):
         go(raw, tmp_path / "clean", gates={"max_duplicate_share": 0.2}, threshold=0.99, coverage=0.99)
     assert (tmp_path / "clean" / ".current").readlink() == before
