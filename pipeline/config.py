@@ -43,7 +43,9 @@ class Extract(Section):
 
     comments: bool = Field(False, description="keep readers' comments")
     tables: bool = Field(True, description="keep tables")
-    content: float = Field(0.4, gt=0, lt=1, description="least probability of content, by the model, for a block to stay")
+    beta: float = Field(
+        1.0, ge=0.1, le=10, description="HTML: how much keeping content weighs against leaving the rest out (F-beta)"
+    )
     thin_words: int = Field(
         80, ge=0, description="a page that shows fewer words is searched for text in its JSON and <noscript>"
     )

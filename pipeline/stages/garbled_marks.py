@@ -1,0 +1,163 @@
+"""Garbled in any language: doubled punctuation, space before it, lost characters, keyboard junk, OCR noise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from pipeline.document import Change
+from pipeline.stages.garbled_text import Passage
+
+# More of one kind in one text is its author's habit (informal ellipsis, tokenised text), not a slip.
+HABIT = 3
+
+TWO_STOPS = re.compile(r"(?<=[^\W\d_]{3})\.\.(?!\.)(?=\s*$|\s+[A-Z“\"])", re.MULTILINE)
+ANY_TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)(?=[\s\w])")
+TWO_COMMAS = re.compile(r"(?<=[^\W\d_]{2}),[ \t]?,(?=[ \t]+[^\W\d_])")
+COMMA_STOP = re.compile(r"(?<=[^\W\d_]{2}),\.(?=\s|$)")
+SPACED_COMMA = re.compile(r"(?<=[^\W\d_]{2})[ \t],(?=[ \t]+[^\W\d_])")
+SPACED_STOP = re.compile(r"(?<=[^\W\d_]{2})[ \t]\.(?=[ \t]+[A-Z“\"][^\s.]|[ \t]*$)", re.MULTILINE)
+TIGHT_COMMA = re.compile(r"[^\W\d_],[ \t]")
+TIGHT_STOP = re.compile(r"[^\W\d_]\.(?:\s|$)", re.MULTILINE)
+EMPTY_BRACKETS = re.compile(r" \((?=[ ,;]*[,;])[ ,;]{2,}\)(?=[\s.,;:])")
+
+KEY_RUNS = ("asdf", "fghj", "hjkl", "lkjh", "fdsa", "zxcv", "qwert", "йцук", "фыва", "ячсм")
+KEY_ROWS = "qwertyuiop asdfghjkl; zxcvbnm qwertzuiop azertyuiop йцукенгшщзхъ фывапролджэ ячсмитьбю"
+NEIGHBOURS = frozenset(pair for row in KEY_ROWS.split() for a, b in pairwise(row) for pair in (a + b, b + a))
+KEY_WORD = re.compile(r"[^\W\d_;]{4,}(?:;[^\W\d_;]+)*")
+KEYBOARD_NAMES = frozenset({"qwerty", "qwertz", "azerty", "qwertyuiop", "asdf", "wasd", "zxcv", "hjkl", "asdfghjkl"})
+JUNK_LETTERS = 8  # shorter runs along a row of keys are words: were, pop, trew
+
+NOISE = re.compile(r"[^\w\s]\S?[^\w\s]\S?[^\w\s]\S?[^\w\s]")
+NOISE_MARKS = frozenset("~^|¦¬\\;:,.'’‘`´_-—»«<>*■•§°°\"!/")
+RARE_MARKS = "~^|¦¬■`´"  # in running text there are none; OCR makes them of specks and lines
+NOISE_CHARACTERS = 15
+
+APOSTROPHE = re.compile(  # don't, they're, I've: nothing else can have stood there
+    r"\b(?:[A-Za-z]{2,}n\ufffd(?=t\b)|(?:[Tt]hey|[Ww]e|[Yy]ou)\ufffd(?=(?:re|ve|ll|d)\b)|I\ufffd(?=(?:m|ve|ll|d)\b))"
+)
+LOST_SHARE = 0.3  # of a sentence's characters: what is left cannot be read
+
+
+def double_stops(passage: Passage) -> Iterator[Change]:
+    """Two full stops at the end of a sentence become one.
+
+    Certain after a whole word, where a sentence or the line ends. An ellipsis, "U.S..", `../`, "wait.. what" and a
+    text in which two stops are a habit stay.
+    """
+    if ".." not in passage.text or len(ANY_TWO_STOPS.findall(passage.text)) > HABIT:
+        return
+    for found in passage.places(TWO_STOPS):
+        yield Change(found.start(), found.end(), ".", "double-stop")
+
+
+def double_commas(passage: Passage) -> Iterator[Change]:
+    """Two commas become one, and a comma before a stop goes: "ebb,, flood", "ebb,."; `a,,b` and low quotes stay."""
+    text = passage.text
+    if ",," in text or ", ," in text:
+        for found in passage.places(TWO_COMMAS):
+            yield Change(found.start(), found.end(), ",", "double-comma")
+    if ",." in text:
+        for found in passage.places(COMMA_STOP):
+            if text[found.end() : found.end() + 1] != ".":
+                yield Change(found.start(), found.end(), ".", "comma-stop")
+
+
+def spaced_marks(passage: Passage) -> Iterator[Change]:
+    """A space left before a comma or full stop goes, except in texts where it is the rule (tokenised text)."""
+    text = passage.text
+    for mark, spaced, tight in ((" ,", SPACED_COMMA, TIGHT_COMMA), (" .", SPACED_STOP, TIGHT_STOP)):
+        if mark not in text:
+            continue
+        places = list(passage.places(spaced))
+        if places and (len(places) <= 1 or 4 * len(places) <= len(tight.findall(text))):
+            for found in places:
+                yield Change(found.start(), found.end(), mark[1], "space-before-mark")
+
+
+def empty_brackets(passage: Passage) -> Iterator[Change]:
+    """Brackets with nothing but commas in them, where links or foreign script were taken out, go; `call()` stays."""
+    for found in passage.places(EMPTY_BRACKETS):
+        if passage.text[found.start() - 1 : found.start()].isalnum():
+            yield Change(found.start(), found.end(), "", "empty-brackets")
+
+
+def lost_characters(passage: Passage) -> Iterator[Change]:
+    """Restore an apostrophe that became U+FFFD, in English; drop a sentence of little else; flag other sentences."""
+    text = passage.text
+    if "\ufffd" not in text:
+        return
+    restored: set[int] = set()
+    if passage.english:
+        for found in APOSTROPHE.finditer(text):
+            restored.add(found.end() - 1)
+            yield Change(found.end() - 1, found.end(), "’", "lost-apostrophe")
+    told = 0
+    for place in re.finditer("\ufffd", text):
+        if place.start() in restored or place.start() < told:
+            continue
+        start, end = passage.line_at(place.start()).sentence_at(place.start())
+        end = told = max(end, place.end())
+        sentence = text[start:end]
+        lost = sentence.count("\ufffd") / len("".join(sentence.split()))
+        if lost >= LOST_SHARE and not any(start <= at < end for at in restored):
+            yield Change(start, end, "", "lost-characters")
+        else:
+            yield Change(start, end, "", "lost-characters", flag=True)
+
+
+def is_key_run(word: str) -> bool:
+    """Whether a word was made by running along the keyboard.
+
+    >>> is_key_run("asdfghjklkjh"), is_key_run("typewriter"), is_key_run("qwerty")
+    (True, False, False)
+    """
+    letters = word.lower()
+    if len(letters) < JUNK_LETTERS or letters in KEYBOARD_NAMES:
+        return False
+    pairs = [a + b for a, b in pairwise(letters)]
+    return sum(pair in NEIGHBOURS or pair[0] == pair[1] for pair in pairs) >= 0.8 * len(pairs)
+
+
+def keyboard_junk(passage: Passage) -> Iterator[Change]:
+    """A line of nothing but key runs goes; a key run within a sentence is flagged."""
+    if not any(run in passage.text for run in KEY_RUNS):
+        return
+    told = 0
+    for found in passage.places(KEY_WORD):
+        if found.start() < told or not is_key_run(found[0]):
+            continue
+        line = passage.line_at(found.start())
+        words = KEY_WORD.findall(passage.text, line.start, line.end)
+        told = line.end
+        alone = "".join(words) == "".join(passage.text[line.start : line.end].split()) and all(map(is_key_run, words))
+        if alone:
+            yield Change(line.start, line.end, "", "keyboard-junk")
+        else:
+            yield Change(*line.sentence_at(found.start()), "", "keyboard-junk", flag=True)
+
+
+def noise(passage: Passage) -> Iterator[Change]:
+    """A line of scattered marks and single letters, as OCR makes of a stain or a picture, is flagged."""
+    if not any(mark in passage.text for mark in RARE_MARKS):
+        return
+    told = 0
+    for found in NOISE.finditer(passage.text):
+        if found.start() < told:
+            continue
+        line = passage.line_at(found.start())
+        told = line.end
+        content = passage.text[line.start : line.end]
+        solid = "".join(content.split())
+        marks = [character for character in solid if character in NOISE_MARKS]
+        if (
+            len(solid) < NOISE_CHARACTERS
+            or len(set(marks)) < 6
+            or 2 * len(marks) < len(solid)
+            or passage.in_code(line.start)
+        ):
+            continue
+        tokens = content.split()
+        if max(map(len, tokens)) <= 8 and not any(token.isalpha() and len(token) > 4 for token in tokens):
+            yield Change(line.start, line.end, "", "noise", flag=True)
