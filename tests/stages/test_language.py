@@ -18,7 +18,7 @@ TEXTS = {
     "fr": "Hier soir il a beaucoup plu dans la ville et les rues étaient presque vides. Le ministre restera.",
     "es": "Anoche llovió mucho en la ciudad y las calles estaban casi vacías. El ministro dijo que no dimitirá.",
     "pt": "Ontem à noite choveu muito na cidade e as ruas estavam quase vazias. O ministro disse que não se demitirá.",
-    "it": "Ieri sera in città ha piovuto molto e le strade erano quasi vuote. Il ministro ha detto che non si dimetterà.",
+    "it": "Ieri sera in città ha piovuto molto e le strade erano quasi vuote. Il ministro non si dimetterà.",
     "nl": "Gisteravond heeft het in de stad hard geregend en de straten waren bijna leeg. De minister blijft zitten.",
     "sv": "I går kväll regnade det kraftigt i staden och gatorna var nästan tomma. Ministern sade att han inte avgår.",
     "fi": "Eilen illalla kaupungissa satoi rankasti ja kadut olivat lähes tyhjiä. Ministeri sanoi, ettei hän eroa.",
