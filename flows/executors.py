@@ -1,0 +1,199 @@
+"""Where a flow's work runs: each call of `pipeline.run` inside a Prefect task, on processes, threads, Dask or Ray.
+
+A task takes a group of calls. Groups grow as a run goes on, so that a corpus of any size needs some hundreds of task
+runs at most: Prefect's database stalls after thousands. What crosses a task's border is what crosses an executor's:
+paths, numbers and the configuration, never a text.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeVar, cast, get_args
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from pipeline.errors import RunError, UsageError
+from pipeline.executors import available_cores
+from pipeline.workers import close_shared_pools, shared_pool
+
+T = TypeVar("T")
+Call = tuple[Callable[..., Any], Sequence[Any]]
+Where = Literal["processes", "threads", "dask", "ray"]
+
+TASKS_OF_A_SIZE = 48  # so many tasks take one call, as many two, then four, …: n calls need 48 · log2(n / 48) tasks
+RETRIES = 3
+RETRY_SECONDS = [2.0, 10.0, 60.0]
+# What the libraries behind fsspec raise when storage cannot be reached, by name: none of them need be installed.
+STORAGE_ERRORS = {"BotoCoreError", "ClientError", "ClientConnectionError", "ServerTimeoutError", "HttpError"}
+# Trying again does not mend these.
+LASTING = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+def is_storage_error(error: BaseException | None) -> bool:
+    """Whether the error, or what caused it, came from storage and may pass: only then is a task tried again.
+
+    >>> is_storage_error(ConnectionResetError()), is_storage_error(ValueError()), is_storage_error(PermissionError())
+    (True, False, False)
+    """
+    while error is not None:
+        if isinstance(error, OSError):
+            return not isinstance(error, LASTING)
+        if any(kind.__name__ in STORAGE_ERRORS for kind in type(error).__mro__):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _storage_failed(_task: Any, _run: Any, state: Any) -> bool:
+    """Prefect's question before a retry."""
+    try:
+        state.result()
+    except BaseException as error:
+        return is_storage_error(error)
+    return False
+
+
+@task(
+    task_run_name="{label}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=_storage_failed,
+    cache_policy=NO_CACHE,  # what is done is known by its part files
+    persist_result=False,
+)
+def call_group(label: str, calls: Sequence[Call], workers: int) -> list[Any]:  # noqa: ARG001 - for Prefect
+    """Gives what each call gives, in order. With `workers`, each runs in one of this process's so many workers.
+
+    The label names the task run in the UI.
+    """
+    if not workers:
+        return [function(*arguments) for function, arguments in calls]
+    results = []
+    for function, arguments in calls:
+        with shared_pool(workers).worker() as worker:
+            results.append(worker.call(function, arguments))
+    return results
+
+
+def groups(calls: Iterable[T]) -> Iterator[list[T]]:
+    """The calls in order, in groups whose size doubles every `TASKS_OF_A_SIZE` groups.
+
+    >>> sizes = [len(group) for group in groups(range(1000))]
+    >>> sizes[0], sizes[48], sizes[96], sum(sizes), len(sizes) < 250
+    (1, 2, 4, 1000, True)
+    """
+    remaining, made = iter(calls), 0
+    while group := list(itertools.islice(remaining, 2 ** (made // TASKS_OF_A_SIZE))):
+        yield group
+        made += 1
+
+
+class PrefectExecutor:
+    """An executor (`pipeline.executors.Executor`) whose calls are Prefect tasks. To be used in a flow run."""
+
+    def __init__(self, where: Where = "processes", address: str | None = None, workers: int | None = None) -> None:
+        self.where = where
+        self._runner = task_runner(where, address, workers or available_cores())
+        self._asked = workers
+        self.workers = workers or available_cores()
+
+    def __enter__(self) -> PrefectExecutor:
+        self._runner.__enter__()
+        if self._asked is None:
+            self.workers = cluster_size(self.where, self._runner) or self.workers
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._runner.__exit__(*error)
+        finally:
+            close_shared_pools()
+
+    def map(
+        self, function: Callable[..., T], arguments: Iterable[Sequence[Any]], *, inline: bool = False
+    ) -> Iterator[T]:
+        """As `pipeline.executors.Executor.map`; at most two tasks for each worker are under way or waiting."""
+        name = NAMES.get(function.__name__, function.__name__.replace("_", " "))
+        in_workers = self.workers if self.where == "processes" and not inline else 0
+        pending: deque[PrefectFuture[list[T]]] = deque()
+        try:
+            for number, group in enumerate(groups(arguments), 1):
+                calls: list[Call] = [(function, tuple(given)) for given in group]
+                label = f"{name} {number}" + (f" ({len(calls)} batches)" if len(calls) > 1 else "")
+                pending.append(self._submit(label, calls, in_workers))
+                if len(pending) >= 2 * self.workers:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        except BaseException:
+            close_shared_pools()  # calls under way are of no use now
+            raise
+
+    def _submit(self, label: str, calls: list[Call], workers: int) -> PrefectFuture[list[Any]]:
+        # `quote`: Prefect need not search the arguments for futures.
+        parameters = {"label": label, "calls": quote(calls), "workers": workers}
+        return cast("PrefectFuture[list[Any]]", self._runner.submit(call_group, parameters=parameters))
+
+
+NAMES = {
+    "clean_task": "clean",
+    "finish_part": "take out what recurs",
+    "write_block": "write",
+}
+
+
+def task_runner(where: Where, address: str | None, workers: int) -> Any:
+    """Prefect's runner for a place. Raises UsageError when the place is unknown or its extra is not installed."""
+    if where in ("processes", "threads"):
+        if address is not None:
+            raise UsageError(f"address: only a cluster has one, and tasks run on {where}. Leave it out.")
+        return ThreadPoolTaskRunner(max_workers=workers)
+    try:
+        if where == "dask":
+            import dask
+            from prefect_dask import DaskTaskRunner
+
+            # Documents are cleaned in killable child processes, which a daemonic worker may not have.
+            dask.config.set({"distributed.worker.daemon": False})
+            if address is not None:
+                return DaskTaskRunner(address=address)
+            return DaskTaskRunner(
+                cluster_kwargs={"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            )
+        if where == "ray":
+            from prefect_ray import RayTaskRunner
+
+            if address is not None:
+                return RayTaskRunner(address=address)
+            return RayTaskRunner(init_kwargs={"num_cpus": workers, "include_dashboard": False})
+    except ImportError as error:
+        raise UsageError(
+            f'where: {where} needs {error.name}. Install it: pip install "clean-corpus[{where}]"'
+        ) from None
+    raise UsageError(f"where: {where!r} is none of {', '.join(get_args(Where))}.")
+
+
+def cluster_size(where: Where, runner: Any) -> int | None:
+    """How many tasks a started cluster runs at a time; None for this machine."""
+    if where == "dask":
+        return sum(runner.client.nthreads().values()) or None
+    if where == "ray":
+        import ray
+
+        return int(ray.cluster_resources().get("CPU", 0)) or None
+    return None
+
+
+def check_server(where: Where, api_url: str | None) -> None:
+    """Raises RunError when tasks run in other processes that could not find the server: each would start its own."""
+    if where in ("dask", "ray") and not api_url:
+        raise RunError(
+            f"where: tasks on {where} need a Prefect server that every worker reaches."
+            " Start one (prefect server start) and set PREFECT_API_URL to its address plus /api."
+        )
