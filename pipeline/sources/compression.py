@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from pipeline.errors import DocumentFailed
@@ -17,6 +18,7 @@ MAX_RATIO = 500  # bytes out for each byte in; JSONL of near-copies reaches 200,
 RATIO_FROM = 64 << 20  # bytes out below which no ratio is held against a file
 MAX_WINDOW = 1 << 27  # bytes of history a Zstandard frame may ask for (its own default limit)
 BUFFER = 1 << 18
+STEP = 1 << 15  # bytes asked of a decompressor at a time: what an error may take with it
 _BOMB = "a decompression bomb. Leave it out of RAW."
 
 
@@ -48,13 +50,17 @@ def decompressed(stream: BinaryIO, compression: str | None) -> BinaryIO:
         return stream
     inner: Any
     if compression == "gzip":
-        inner = gzip.GzipFile(fileobj=stream, mode="rb")
-    else:
-        import zstandard  # only files that need it pay for it
+        opened = gzip.GzipFile(fileobj=stream, mode="rb")
+        inner = opened.read1  # what comes before an error comes out; `read` would lose it
+    elif (dictionary := _dictionary(stream)) is not None:
+        import zstandard  # Arrow has no dictionaries; only files that need it pay for it
 
-        dictionary = _dictionary(stream)
         decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=MAX_WINDOW)
-        inner = decompressor.stream_reader(stream, read_size=BUFFER, read_across_frames=True, closefd=False)
+        inner = decompressor.stream_reader(stream, read_across_frames=True, closefd=False).read1
+    else:
+        import pyarrow as pa  # unlike zstandard's readers, Arrow's tells a frame that is cut short from one that ends
+
+        inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd").read
     return cast("BinaryIO", io.BufferedReader(_Bounded(inner, stream, compression), BUFFER))
 
 
@@ -84,8 +90,8 @@ class _Bounded(io.RawIOBase):
     What came out before an error is given first: the records before a break are good.
     """
 
-    def __init__(self, inner: Any, compressed: BinaryIO, name: str) -> None:
-        self._inner, self._compressed, self._name, self._out = inner, compressed, name, 0
+    def __init__(self, read: Callable[[int], bytes], compressed: BinaryIO, name: str) -> None:
+        self._read, self._compressed, self._name, self._out = read, compressed, name, 0
         self._error: DocumentFailed | None = None
 
     def readable(self) -> bool:
@@ -97,7 +103,7 @@ class _Bounded(io.RawIOBase):
         filled, view = 0, memoryview(buffer)
         while filled < len(view) and self._error is None:
             try:
-                data = self._inner.read(len(view) - filled)
+                data = self._read(min(len(view) - filled, STEP))
             except Exception as error:
                 self._error = self._explained(error)
                 break
@@ -116,7 +122,7 @@ class _Bounded(io.RawIOBase):
         """What a decompressor said, with the next step."""
         if isinstance(error, DocumentFailed):
             return error
-        if isinstance(error, EOFError):
+        if isinstance(error, EOFError) or "Truncated" in str(error):
             return DocumentFailed(f"the {self._name} data is cut short. Fetch the file again.")
         if isinstance(error, (OSError, zlib.error)) or type(error).__name__ == "ZstdError":
             return DocumentFailed(f"broken {self._name} data: {error}. Fetch the file again.")

@@ -170,6 +170,7 @@ def _discover_remote(raw: str, config: Config) -> Iterator[SourceFile]:
     """The files under an fsspec URL. The whole listing is held: object stores list keys, not folders."""
     file_system, root = filesystem(raw)
     try:
+        file_system.invalidate_cache()  # a listing of an earlier run in this process
         found = file_system.find(root, detail=True)
     except FileNotFoundError:
         found = {}

@@ -106,7 +106,7 @@ def _no_text(record: Mapping[str, Any], reading: Reading, where: str) -> str:
     for name in (reading.text_field, reading.html_field):
         if name in record:
             value = record[name]
-            if value is None or value == "":
+            if value is None or value in ("", b""):
                 return f'{where}: the field "{name}" is empty'
             what = _KINDS.get(type(value), type(value).__name__)
             return f'{where}: the field "{name}" is {what}, not text. Name the column with --text-field.'

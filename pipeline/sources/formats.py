@@ -120,4 +120,4 @@ def kind_of(text: str, named: Kind) -> Kind:
     """
     if named == "html":
         return "html" if _TAG.search(text) else "text"
-    return "html" if _PAGE.match(text[:HEAD_BYTES]) else named
+    return "html" if _PAGE.match(text, 0, HEAD_BYTES) else named

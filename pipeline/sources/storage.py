@@ -15,7 +15,7 @@ REMOTE_BUFFER = 1 << 20  # bytes; fsspec's own readline asks for small pieces
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s'\"]*[^\s'\":;,.)]")
 _SECRET = re.compile(
-    r"(?i)\b((?:secret|password|passwd|token|signature|credential|access_?key|key)[\w-]*\s*[=:]\s*)['\"]?[^\s'\",&]+"
+    r"(?i)([\w-]*(?:secret|passw|token|signature|credential|access_?key)[\w-]*\s*[=:]\s*)(['\"]?)[^\s'\",&]+\2"
 )
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 
@@ -44,19 +44,26 @@ def redacted(message: str) -> str:
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path in it. Raises RunError where no installed library speaks it."""
+    """The fsspec file system of a URL and the path in it. Raises RunError where no installed library speaks it.
+
+    `fsspec.core.url_to_fs` is not used: it reads `a::b://c` in a name as a chain of file systems, so that a key
+    called `x::file:///etc/passwd` would open a local file.
+    """
     import fsspec  # 50 ms that local runs need not pay
 
     scheme = url.partition("://")[0]
+    if "::" in scheme:
+        raise RunError(f"{redacted(url)}: chained URLs are not read. Give the folder itself.")
     try:
-        file_system, path = fsspec.core.url_to_fs(url)
+        kind = fsspec.get_filesystem_class(scheme)
+        file_system = kind(**kind._get_kwargs_from_urls(url))
+        return file_system, str(kind._strip_protocol(url))
     except ImportError:
         extra = _EXTRAS.get(scheme)
         step = f'pip install "clean-corpus[{extra}]"' if extra else f"install the fsspec library for {scheme}://"
         raise RunError(f"{redacted(url)}: {scheme}:// needs a library that is not installed. Next: {step}") from None
     except ValueError as error:
         raise RunError(f"{redacted(url)}: {redacted(str(error))}. Give a folder or a URL that fsspec knows.") from None
-    return file_system, str(path)
 
 
 def open_binary(file: SourceFile) -> BinaryIO:

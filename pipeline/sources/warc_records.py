@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -16,6 +17,9 @@ from pipeline.errors import DocumentFailed
 from pipeline.sources.compression import GZIP, MAX_RATIO, RATIO_FROM
 
 CHUNK = 1 << 18  # bytes read and inflated at a time
+MAX_FED = 1 << 22  # bytes of an open gzip member that are searched again when it breaks
+MAX_AGAIN = 1 << 26  # bytes searched again in one file: what is broken on purpose must not take quadratic time
+MAX_RETURNED = 1 << 30  # bytes that wrong lengths may make one file read twice
 MEMBER_START = 4_096  # bytes of a gzip member that surely hold the first five of its content
 MAX_HEADER = 1 << 16  # bytes of one record's header; real ones have a few hundred
 _VERSION = re.compile(rb"WARC/\d+\.\d+[ \t]*$")
@@ -52,6 +56,10 @@ class _Members:
         self._stream, self._pending, self._in, self._out = stream, b"", 0, 0
         self._inflater: zlib._Decompress | None = None
         self._lost = False  # whether the next member must be searched for
+        # Broken data often inflates to noise, on into the members behind it, before the fault shows: the search
+        # for the next member begins where the broken one began.
+        self._fed: deque[bytes] = deque()
+        self._fed_bytes = self._again = 0
 
     def read(self) -> bytes:
         """Some bytes more; b"" at the end. Raises _BreakError, and DocumentFailed for a decompression bomb."""
@@ -59,27 +67,44 @@ class _Members:
             if not self._pending and not self._more():
                 if self._inflater is None:
                     return b""
-                self._inflater = None
+                self._search_again(b"")
                 raise _BreakError("the gzip data is cut short")
             if self._inflater is None:
                 if not self._at_member():
                     continue
                 self._inflater = zlib.decompressobj(wbits=31)
+                self._fed.clear()
+                self._fed_bytes = 0
+            given = self._pending
             try:
-                data = self._inflater.decompress(self._pending, CHUNK)
+                data = self._inflater.decompress(given, CHUNK)
             except zlib.error as error:
-                self._inflater, self._lost = None, True
-                if self._pending.startswith(GZIP):
-                    self._pending = self._pending[1:]
+                self._search_again(given)
                 raise _BreakError(f"broken gzip data: {error}") from None
             ended = self._inflater.eof
             self._pending = self._inflater.unused_data if ended else self._inflater.unconsumed_tail
+            self._remember(given[: len(given) - len(self._pending)])
             self._inflater = None if ended else self._inflater
             if data:
                 self._out += len(data)
                 if self._out > RATIO_FROM and self._out > MAX_RATIO * self._in:
                     raise DocumentFailed(f"decompresses to more than {MAX_RATIO} times its size: a decompression bomb")
                 return data
+
+    def _remember(self, fed: bytes) -> None:
+        """Keeps the last bytes that went into the open member."""
+        self._fed.append(fed)
+        self._fed_bytes += len(fed)
+        while self._fed_bytes > MAX_FED:
+            self._fed_bytes -= len(self._fed.popleft())
+
+    def _search_again(self, given: bytes) -> None:
+        """Goes back to just behind the start of the broken member."""
+        self._again += self._fed_bytes
+        self._pending = b"".join(self._fed)[1:] + given if self._fed and self._again < MAX_AGAIN else given[1:]
+        self._fed.clear()
+        self._fed_bytes = 0
+        self._inflater, self._lost = None, True
 
     def _more(self) -> bool:
         more = self._stream.read(CHUNK)
@@ -128,6 +153,7 @@ class _Buffer:
 
     def __init__(self, source: _Members | _Plain) -> None:
         self._source, self._data, self._at = source, b"", 0
+        self._returned = 0
         self.broken: str | None = None  # a break met while looking ahead, still to be told
 
     def _fill(self) -> bool:
@@ -157,7 +183,10 @@ class _Buffer:
         return b"".join(pieces)
 
     def put_back(self, data: bytes) -> None:
-        """Puts `data` before what comes next."""
+        """Puts `data` before what comes next. Raises DocumentFailed where that happened for too much of a file."""
+        self._returned += len(data)
+        if self._returned > MAX_RETURNED:
+            raise DocumentFailed("too many records of a wrong length: given up here. Make the file again.")
         self._data, self._at = data + self._data[self._at :], 0
 
     def forget(self) -> None:
@@ -246,7 +275,8 @@ def _with_block(buffer: _Buffer, headers: dict[str, str], wanted: frozenset[str]
 
 
 def _at_boundary(buffer: _Buffer) -> bool:
-    """Whether the record that was just read ends here: blank lines, then another record or the end."""
+    """Whether the record that was just read ends here: blank lines, or the next record, or the end of the file."""
+    blank = False
     while True:
         try:
             line = buffer.line(MAX_HEADER)
@@ -256,7 +286,8 @@ def _at_boundary(buffer: _Buffer) -> bool:
             return True
         if line.strip() or not line:
             buffer.put_back(line)
-            return not line or line.startswith(b"WARC/")
+            return blank or not line or line.startswith(b"WARC/")
+        blank = True
 
 
 def _to_next(buffer: _Buffer, most: int = 1 << 62) -> int:
