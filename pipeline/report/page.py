@@ -159,7 +159,11 @@ def recall_sentence(report: Mapping[str, Any]) -> str:
         return "Duplicates were not looked for."
     threshold = report["thresholds"]["jaccard"]
     at = recall["expected"]
-    told = [f"{percent(float(p), 1)} of pairs with Jaccard {jaccard}" for jaccard, p in sorted(at.items())]
+    told = [
+        f"{percent(float(p), 1)} of pairs with Jaccard {jaccard}"
+        for jaccard, p in sorted(at.items())
+        if jaccard != "threshold"
+    ]
     return (
         f"With {recall['bands']} bands of {recall['rows']} rows, near-duplicate search is expected to find "
         f"{', '.join(told[:-1])} and {told[-1]}; every pair it finds is then checked exactly against {threshold:g}."

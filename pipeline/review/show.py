@@ -82,7 +82,7 @@ def _heading(about: Mapping[str, Any], console: Console) -> None:
     if about["status"] == "duplicate":
         console.print(say("dropped for ", (about["canonical_source"] or "", "bold")), soft_wrap=True)
     elif about["reason"]:
-        console.print(say("kept because it " if about["status"] == "kept" else "reason: ", about["reason"]))
+        console.print(say("why kept: " if about["status"] == "kept" else "reason: ", about["reason"]))
     grid = Table.grid(padding=(0, 2))
     for name in FIELDS:
         if about[name]:

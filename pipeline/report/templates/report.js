@@ -25,7 +25,8 @@
     .map(([name, value]) => make("div", null, make("dt", null, name), make("dd", null, value))));
 
   // Sets the numbers and names that matter in bold, where they stand as whole words.
-  function emphasised(text, words) {
+  function emphasised(text, all) {
+    const words = all.filter((word) => word.length > 1 || /\p{N}/u.test(word));
     const parts = [];
     let from = 0;
     const letter = /[\p{L}\p{N}]/u;
@@ -97,8 +98,8 @@
       make("span", { class: "chips" }, relations.map((name) => make("span", { class: `chip ${name}` }, name)), make("span", { class: "chip" }, `${count(cluster.size)} documents`)),
       riskiest.reasons.length ? make("span", { class: "reasons" }, riskiest.reasons.join(" · ")) : null,
     ], () => [
-      make("p", null, "Kept: ", foreign(cluster.kept.source), cluster.kept.why ? [" because it ", foreign(cluster.kept.why)] : "",
-        ` (${count(cluster.kept.characters)} characters${cluster.kept.date ? `, ${cluster.kept.date}` : ""}).`),
+      make("p", null, "Kept: ", foreign(cluster.kept.source), ` (${count(cluster.kept.characters)} characters${cluster.kept.date ? `, ${cluster.kept.date}` : ""}).`,
+        cluster.kept.why ? make("span", { class: "dim" }, " Why this one: ", foreign(cluster.kept.why)) : ""),
       ...cluster.members.map(memberView),
       hidden > 0 ? make("p", { class: "dim" }, `${count(hidden)} more documents in this cluster; the review lists them.`) : "",
     ], index === 0);
@@ -163,9 +164,10 @@
     const found = list.rows.filter((item) => fits(item, name));
     target.replaceChildren(...found.slice(0, limit).map((item, index) => list.view(item, index)));
     const told = document.querySelector(`[data-shown="${name}"]`);
-    if (told) told.textContent = `${count(Math.min(limit, found.length))} of ${count(found.length)} ${list.noun}${found.length === list.rows.length ? "" : ` that fit, of ${count(list.rows.length)}`}`;
+    if (told) told.textContent = !list.rows.length ? "None." : `${count(Math.min(limit, found.length))} of ${count(found.length)} ${list.noun}${found.length === list.rows.length ? "" : ` that fit, of ${count(list.rows.length)}`}`;
     const place = holder.tagName === "TABLE" ? holder.parentElement : holder;
     if (place.nextElementSibling && place.nextElementSibling.classList.contains("more")) place.nextElementSibling.remove();
+    if (holder.tagName === "TABLE") place.hidden = !found.length;
     if (found.length > limit) {
       const more = make("button", { type: "button", class: "more" }, `Show ${count(Math.min(STEP, found.length - limit))} more`);
       more.addEventListener("click", () => show(name, limit + STEP));
