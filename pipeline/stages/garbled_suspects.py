@@ -31,7 +31,7 @@ MISREAD_AS = """
     other: otber
 """
 MISREAD = {wrong: right for right, wrongs in re.findall(r"(\w+): ([\w ]+)", MISREAD_AS) for wrong in wrongs.split()}
-SPLIT_PIECES = "th e, t he, o f, a nd, w ith, wi th, wit h, wh ich, whi ch, fr om, t hat, tha t, th is, t his, th at, tho se, we re"
+SPLIT_PIECES = "th e, t he, o f, a nd, w ith, wi th, wit h, wh ich, whi ch, fr om, t hat, tha t, th at, th is, t his"
 SPLIT = {pieces: pieces.replace(" ", "") for pieces in SPLIT_PIECES.split(", ")}
 DOUBLED_SURE = words("the a an of and")
 DOUBLED = {f"{word} {word}": word for word in DOUBLED_SURE | words("to for with from be by our their this")}
@@ -57,7 +57,7 @@ def trie(pieces: Iterable[str]) -> str:
     return parts[0] if len(parts) == 1 and not ends else f"(?:{'|'.join(parts)})" + ("?" if ends else "")
 
 
-SUSPECT = re.compile(f" ({trie([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS, *OPENERS])})(?![\\w@/'’-])")
+SUSPECT = re.compile(f" ({trie([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS, *OPENERS])})(?![\\w@/'’-]|\\.\\w)")
 SMALL_WORD = re.compile(r"[a-z]+(?:[’'-][a-z]+)*,?")
 
 
@@ -107,7 +107,7 @@ def begins_within(text: str, at: int, end: int) -> bool:
         return False
     start = max(text.rfind("\n", max(0, at - 60), at) + 1, at - 60)
     before = text[start:at].split()[-2:]
-    if before[-1].endswith(","):  # "asked the question, Does anybody …" is right
+    if before and before[-1].endswith(","):  # "asked the question, Does anybody …" is right
         return text[at + 1 : end] not in QUESTIONS and SMALL_WORD.fullmatch(before[-1]) is not None
     return len(before) == 2 and all(SMALL_WORD.fullmatch(word) for word in before)
 

@@ -18,11 +18,11 @@ NOT_PROSE = re.compile(
 CODE_CHARACTERS = re.compile(r"[{}=<>\\`_|~^]|\(\s*\)|://|;$|->|::")
 SENTENCE_END = re.compile(r"[.!?…]++[\"”’»)\]]*+(?=\s)")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-AFTER_STOP = re.compile(r"[a-z]{3}\. +([A-Za-z])")
+AFTER_STOP = re.compile(r"\.[ \n]+([A-Za-z])(?=[a-z ])")
 ABBREVIATION_LIST = (
-    "approx dept corp prof govt assn univ incl excl resp tel vol est misc assoc etc fig figs refs ref eqs sect chap capt "
-    "sgt rev mrs messrs inc ltd bros intl natl vs viz cf jr sr dr mr ms st ave blvd mt ft lb oz min max hr hrs jan feb "
-    "mar apr jun jul aug sept sep oct nov eds trans pp gen gov sen rep pres supt adj adv conj prep pron plur spp subsp"
+    "approx dept corp co no prof govt assn univ incl excl resp tel vol est misc assoc etc fig figs refs ref eqs "
+    "chap capt sgt rev mrs messrs inc ltd bros intl vs viz cf jr sr dr mr ms st ave blvd mt ft sq lb oz min max hr "
+    "hrs jan feb mar apr jun jul aug sept sep oct nov eds trans pp gen gov sen rep pres supt adj adv conj prep"
 )
 ABBREVIATIONS = frozenset(ABBREVIATION_LIST.split())
 COMMONEST = (
@@ -129,10 +129,14 @@ class Passage:
         """Where the lines begin."""
         return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
+    def in_fence(self, at: int) -> bool:
+        """Whether `at` stands in a fenced block."""
+        block = bisect_right(self.code, at, key=lambda span: span[0]) - 1
+        return block >= 0 and at < self.code[block][1]
+
     def in_code(self, at: int) -> bool:
         """Whether `at` stands in a fenced block, or on a line that looks like code or a table row."""
-        block = bisect_right(self.code, at, key=lambda span: span[0]) - 1
-        return (block >= 0 and at < self.code[block][1]) or self.line_at(at).is_code
+        return self.in_fence(at) or self.line_at(at).is_code
 
     def line_at(self, at: int) -> Line:
         """Give the line that holds `at`."""

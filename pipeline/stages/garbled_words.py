@@ -71,6 +71,8 @@ def splits_into_words(word: str) -> bool:
     return True in reached[-1]
 
 
-GLUE = words("a i of to in is it on as at be by he we or an if do no so the and for with that this from was are not")
+GLUE = words(
+    "a i of to in is it on as at be by he we or an if do no so go up my me us the and for with that this from was not"
+)
 LONGEST_RUN = 1_000
 LONGEST_PIECE = 16
