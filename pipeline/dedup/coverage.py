@@ -8,11 +8,12 @@ recur across the corpus weigh nothing. All sums are of whole numbers, so that th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from pipeline.dedup.parts import ranges
 from pipeline.dedup.words import Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
@@ -126,7 +127,7 @@ def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], c
     opens = np.cumsum(width) - width  # the first column of each pair
 
     # most sentences of near duplicates stand in the other word for word: only the others are worth a matrix
-    verbatim = _find(units.hash[row_unit] ^ _salt(row_pair), units.hash[column_unit] ^ _salt(column_pair))
+    verbatim = _find(units.hash[row_unit] ^ salt(row_pair), units.hash[column_unit] ^ salt(column_pair))
     same = verbatim >= 0
     share, loose = same.astype(np.float64), same.astype(np.float64)
     place = np.where(same, verbatim - opens[row_pair], -1)
@@ -142,9 +143,27 @@ def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], c
     return Cover(first, weight, share, loose, place.astype(np.int32))
 
 
-def _salt(pair: Positions) -> Hashes:
+def salt(pair: Positions) -> Hashes:
     """Numbers that tell the same word or sentence of two pairs apart."""
     return mix(pair.astype(np.uint64) + _SALT)
+
+
+def join_units(every: Sequence[Units]) -> Units:
+    """The units of several batches as one."""
+
+    def chain(firsts: Sequence[Positions]) -> Positions:
+        shift = np.cumsum([0, *(int(first[-1]) for first in firsts)])
+        return np.concatenate([np.zeros(1, np.int64), *(f[1:] + s for f, s in zip(firsts, shift, strict=False))])
+
+    def glue(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in every])
+
+    return Units(
+        chain([part.first for part in every]),
+        *(glue(name) for name in ("hash", "start", "end", "length")),
+        chain([part.word_first for part in every]),
+        *(glue(name) for name in ("word", "number", "name")),
+    )
 
 
 def _find(wanted: Hashes, among: Hashes) -> Positions:
@@ -170,13 +189,17 @@ def _weigh(
     The third array is the column where that window starts, -1 for none. One product of two sparse matrices for all
     pairs: rows are units of x, columns are windows of y, between them the words, told apart by pair.
     """
+    from scipy import sparse  # a third of a second: only where there is something to weigh
+
     words = np.diff(units.word_first)
     row = np.repeat(np.arange(row_unit.size), words[row_unit])
     row_word = ranges(units.word_first[row_unit], words[row_unit])
-    keys, index = np.unique(units.word[row_word] ^ _salt(row_pair)[row], return_inverse=True)
+    telling = (rarity[row_word] > 0) | units.number[row_word]
+    row, row_word = row[telling], row_word[telling]
+    keys, index = np.unique(units.word[row_word] ^ salt(row_pair)[row], return_inverse=True)
     column = np.repeat(np.arange(column_unit.size), words[column_unit])
     column_word = ranges(units.word_first[column_unit], words[column_unit])
-    column_key = units.word[column_word] ^ _salt(column_pair)[column]
+    column_key = units.word[column_word] ^ salt(column_pair)[column]
     place = np.minimum(np.searchsorted(keys, column_key), keys.size - 1)
     held = keys[place] == column_key
     place, column = place[held], column[held]

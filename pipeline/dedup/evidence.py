@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.dedup.coverage import RETOLD_SHARE, cover, units
+from pipeline.dedup.compare import sentence_text
+from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover, salt
 from pipeline.dedup.near import intersections, node_rows
 from pipeline.dedup.overlap import read_texts, take_units
-from pipeline.dedup.parts import Store, load
+from pipeline.dedup.parts import Store, load, ranges
 from pipeline.dedup.rarity import Rarity
-from pipeline.dedup.words import Words, split
+from pipeline.dedup.words import Positions, split
 
 LOST_SENTENCES = 20  # listed of each dropped document; all are counted
 LOST_WORDS = 50  # numbers, and names, listed
@@ -73,20 +74,7 @@ def _losses(
     there = cover(found, x, y, weights, all_count)
     back = cover(found, y, x, weights, all_count)
     shared, in_x, in_y = intersections(Store(folder, "evidence_shingles"), nodes, centres)
-    words = split(read_texts(folder, group, place))
-    parts = units(words)
-    lost, counts, numbers, names = [], [], [], []
-    for i in range(nodes.size):
-        gone = np.flatnonzero(there.share[there.first[i] : there.first[i + 1]] < RETOLD_SHARE) + parts.first[i]
-        lost.append([_sentence(words, i, int(parts.start[k]), int(parts.end[k])) for k in gone[:LOST_SENTENCES]])
-        counts.append(gone.size)
-        theirs = found.word[found.word_first[found.first[y[i]]] : found.word_first[found.first[y[i] + 1]]]
-        span = slice(int(words.first[i]), int(words.first[i + 1]))
-        absent = np.flatnonzero((words.digit[span] | words.capital[span]) & ~np.isin(words.stem[span], theirs))
-        absent += span.start
-        numbers.append(_words(words, absent[words.digit[absent]]))
-        inner = words.capital[absent] & ~words.digit[absent] & ~words.opens[absent]
-        names.append(_words(words, absent[inner]))
+    lost, counts, numbers, names = _name_losses(folder, group, place, found, there, x, y)
     union = in_x + in_y - shared
     return pa.table(
         {
@@ -104,17 +92,45 @@ def _losses(
     )
 
 
-def _words(words: Words, chosen: NDArray[np.int64]) -> list[str]:
-    """These words as written, once each, at most `LOST_WORDS`."""
-    seen = dict.fromkeys(words.text[words.start[i] : words.end[i]] for i in chosen.tolist())
-    return list(seen)[:LOST_WORDS]
+def _name_losses(
+    folder: Path, group: int, place: Positions, found: Units, there: Cover, x: Positions, y: Positions
+) -> tuple[list[list[str]], list[int], list[list[str]], list[list[str]]]:
+    """For each pair the sentences of x that y lacks (the first), how many, and the numbers and names that y lacks.
+
+    Only the texts of documents that lose something are read.
+    """
+    pair = np.repeat(np.arange(x.size), np.diff(there.first))
+    gone = np.flatnonzero(there.share < RETOLD_SHARE)
+    counts = np.bincount(pair[gone], minlength=x.size).tolist()
+    mine, mine_pair = _words_of(found, x)
+    theirs, their_pair = _words_of(found, y)
+    held = np.unique(found.word[theirs] ^ salt(their_pair))
+    lacks = (found.number[mine] | found.name[mine]) & ~np.isin(found.word[mine] ^ salt(mine_pair), held)
+    some = np.unique(np.concatenate((mine_pair[lacks], pair[gone])))
+    lost: list[list[str]] = [[] for _ in range(x.size)]
+    numbers: list[list[str]] = [[] for _ in range(x.size)]
+    names: list[list[str]] = [[] for _ in range(x.size)]
+    words = split(read_texts(folder, group, place[some]))
+    number = np.full(x.size, -1)
+    number[some] = np.arange(some.size)
+    unit = gone - there.first[pair[gone]] + found.first[x[pair[gone]]]
+    spans = zip(pair[gone].tolist(), found.start[unit].tolist(), found.end[unit].tolist(), strict=True)
+    for i, start, end in spans:
+        if len(lost[i]) < LOST_SENTENCES:
+            lost[i].append(sentence_text(words, int(number[i]), start, end))
+    owner = np.repeat(some, np.diff(words.first))
+    marked = np.flatnonzero(words.digit | (words.capital & ~words.opens))
+    absent = marked[~np.isin(words.stem[marked] ^ salt(owner[marked]), held)]
+    for at, i, is_number in zip(absent.tolist(), owner[absent].tolist(), words.digit[absent].tolist(), strict=True):
+        into = (numbers if is_number else names)[i]
+        word = words.text[words.start[at] : words.end[at]]
+        if len(into) < LOST_WORDS and word not in into:
+            into.append(word)
+    return lost, counts, numbers, names
 
 
-def _sentence(words: Words, document: int, start: int, end: int) -> str:
-    """The text of a sentence with the stop and quotes that close it."""
-    offset = int(words.offset[document])
-    close = int(words.offset[document + 1]) if document + 1 < words.offset.size else len(words.text)
-    at = offset + end
-    while at < close and not words.text[at].isspace() and not words.text[at].isalnum():
-        at += 1
-    return words.text[offset + start : at].strip()
+def _words_of(found: Units, documents: Positions) -> tuple[Positions, Positions]:
+    """The words of some documents, and which of the documents each belongs to."""
+    start = found.word_first[found.first[documents]]
+    length = found.word_first[found.first[documents + 1]] - start
+    return ranges(start, length), np.repeat(np.arange(documents.size), length)

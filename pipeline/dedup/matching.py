@@ -218,7 +218,9 @@ class _Job:
         """Coverage of the pairs that share rare word pairs or an origin."""
         folder, config = self.folder, self.config
         groups = range(len(self.layout.groups))
-        centre, _ = stars.choose(stars.strongest(self.near_edges), self.node_values, config.keep == "best")
+        certain = self._join_edges([self.near_edges, self._decided(), self._equal_texts()])
+        self.near_choice = stars.choose(certain, self.node_values, config.keep == "best")
+        centre = self.near_choice[0]
         eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words)
         np.save(folder / "eligible.npy", eligible)
         self.sampled = eligible
@@ -335,19 +337,27 @@ class _Job:
 
     def _choose(self) -> None:
         """Stars over everything that was proved and everything that a person decided."""
-        near_edges, overlap_edges = self.near_edges, self.overlap_edges
-        decided = self._decided()
-        same = self._equal_texts()
-        every = [near_edges, overlap_edges, decided, same]
+        self.edges = self._join_edges([self.near_edges, self.overlap_edges, self._decided(), self._equal_texts()])
+        near_edges = self._join_edges([self.near_edges, self._decided(), self._equal_texts()])
+        centre, reason = self.near_choice
+        dropped = np.flatnonzero(reason >= 0)
+        edge = reason[dropped]
+        known = self.edges.keeps * np.int64(self.nodes) + self.edges.drops
+        place = near_edges.keeps[edge] * np.int64(self.nodes) + near_edges.drops[edge]
+        reason = reason.copy()
+        reason[dropped] = np.searchsorted(known, place)  # the same edges among all
+        best = self.config.keep == "best"
+        self.centre, self.reason = stars.merge(self.edges, self.node_values, centre, reason, best)
+
+    def _join_edges(self, every: Sequence[Edges]) -> Edges:
+        """Edges of several kinds as one, without what a person forbade."""
         edges = Edges(
             np.concatenate([e.keeps for e in every]),
             np.concatenate([e.drops for e in every]),
             np.concatenate([e.cover for e in every]),
             np.concatenate([e.relation for e in every]),
         )
-        edges = stars.strongest(self._without_never(edges))
-        self.centre, self.reason = stars.choose(edges, self.node_values, self.config.keep == "best")
-        self.edges = edges
+        return stars.strongest(self._without_never(edges))
 
     def _decided(self) -> Edges:
         """What a person said are duplicates: each may stand for the other."""

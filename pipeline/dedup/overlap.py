@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.config import Config
-from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Units, cover, units
+from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Units, cover, join_units, units
 from pipeline.dedup.near import node_rows, pack, run_pairs, unpack
 from pipeline.dedup.parts import Store, lists, load, load_layout, save
 from pipeline.dedup.rarity import Rarity
-from pipeline.dedup.words import Hashes, Positions, split
+from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
 MAX_PIECES = 64  # of the inverted index
 PIECE_DOCUMENTS = 10_000  # one piece of the index for so many documents
@@ -182,7 +182,8 @@ def gather_units(folder: Path, group: int, marks: str, name: str) -> None:
     inverse = np.empty_like(order)
     inverse[order] = np.arange(order.size)
     texts = read_texts(folder, group, document[order])
-    found = units(split([texts[i] for i in inverse.tolist()]))
+    chunks = split_chunks([texts[i] for i in inverse.tolist()], stems=True)
+    found = join_units([units(split([])), *(units(words) for _, words in chunks)])
     save(
         folder / name / str(group),
         node=nodes,
@@ -210,13 +211,15 @@ def count_stems(folder: Path, group: int) -> None:
     """Step: in how many of a group's sampled nodes (`sample`.npy, bool a node) each stem stands."""
     nodes, document = node_rows(folder, group)
     mine = np.sort(document[np.load(folder / "sample.npy", mmap_mode="r")[nodes]])
-    words = split(read_texts(folder, group, mine))
-    owner = np.repeat(np.arange(mine.size), np.diff(words.first))
-    order = np.lexsort((owner, words.stem))
-    stem, owner = words.stem[order], owner[order]
-    fresh = np.ones(stem.size, bool)
-    fresh[1:] = (stem[1:] != stem[:-1]) | (owner[1:] != owner[:-1])
-    known, documents = np.unique(stem[fresh], return_counts=True)
+    found = [np.zeros(0, np.uint64)]
+    for _, words in split_chunks(read_texts(folder, group, mine), stems=True):
+        owner = np.repeat(np.arange(words.first.size - 1), np.diff(words.first))
+        order = np.lexsort((owner, words.stem))
+        stem, owner = words.stem[order], owner[order]
+        fresh = np.ones(stem.size, bool)
+        fresh[1:] = (stem[1:] != stem[:-1]) | (owner[1:] != owner[:-1])
+        found.append(stem[fresh])
+    known, documents = np.unique(np.concatenate(found), return_counts=True)
     save(folder / "stems" / str(group), stem=known, documents=documents)
 
 

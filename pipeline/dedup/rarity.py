@@ -17,6 +17,7 @@ from pipeline.dedup.words import Hashes, split
 
 SCALE = 64
 CAP = 6.0  # one document in 400: rarer words say no more, or one odd word would outweigh the rest of its sentence
+LEAST = 1.0  # one in e: a word of every third document or more says nothing, and weighs nothing
 TYPICAL_WORDS = 200
 
 
@@ -39,9 +40,8 @@ class Rarity:
 
 def _weights(share: NDArray[np.float64]) -> NDArray[np.int64]:
     """Shares of documents as weights."""
-    weights: NDArray[np.int64] = np.rint(np.clip(-np.log(np.clip(share, 1e-12, 1.0)), 0.0, CAP) * SCALE).astype(
-        np.int64
-    )
+    rarity = np.minimum(-np.log(np.clip(share, 1e-12, 1.0)), CAP)
+    weights: NDArray[np.int64] = np.rint(np.where(rarity < LEAST, 0.0, rarity) * SCALE).astype(np.int64)
     return weights
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from pipeline.dedup.words import Positions
 
@@ -60,6 +58,9 @@ def strongest(edges: Edges) -> Edges:
 
 def components(count: int, edges: Edges) -> NDArray[np.int32]:
     """The connected component of each node."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
     ones = np.ones(edges.keeps.size, np.int8)
     graph = sparse.coo_matrix((ones, (edges.keeps, edges.drops)), shape=(count, count))
     labels: NDArray[np.int32] = csgraph.connected_components(graph, directed=False)[1]
@@ -79,6 +80,40 @@ def choose(edges: Edges, nodes: Nodes, by_coverage: bool) -> tuple[Positions, Po
         return centre, reason
     _Choice(edges, nodes, by_coverage).run(involved, centre, reason)
     return centre, reason
+
+
+def merge(
+    edges: Edges, nodes: Nodes, near: Positions, reason: Positions, by_coverage: bool
+) -> tuple[Positions, Positions]:
+    """Put whole stars under other centres: `near` and `reason` are what `choose` gave for the near duplicates.
+
+    A star moves only if the other centre stands for its centre and for every node in it, directly: moving some and
+    leaving others behind would keep as many documents and part near duplicates. Returns what `choose` returns.
+    """
+    count = near.size
+    size = np.bincount(near, minlength=count)
+    of = near[edges.drops]
+    direct = np.flatnonzero((near[edges.keeps] == edges.keeps) & (of != edges.keeps))
+    key = edges.keeps[direct] * np.int64(count) + of[direct]
+    pair, place, held = np.unique(key, return_inverse=True, return_counts=True)
+    weight = nodes.weight[edges.drops[direct]]
+    mean = np.bincount(place, edges.cover[direct] * weight) / np.maximum(1, np.bincount(place, weight))
+    centre, star = pair // count, pair % count
+    whole = held == size[star]  # each pair and direction has one edge, so this counts the nodes of the star
+    weights = np.bincount(near, nodes.weight, count).astype(np.int64)
+    kept = np.zeros(count, bool)
+    np.logical_or.at(kept, near, nodes.preferred)
+    published = np.zeros(count, bool)
+    np.logical_or.at(published, near, nodes.published & (near == np.arange(count)))
+    between = Edges(centre[whole], star[whole], mean[whole], np.full(int(whole.sum()), OVERLAP, np.int8))
+    stars = Nodes(nodes.standing, weights, nodes.characters, kept, published)
+    above, _ = choose(between, stars, by_coverage)
+    final = above[near]
+    reason = reason.copy()
+    moved = np.flatnonzero(final != near)
+    known = edges.keeps * np.int64(count) + edges.drops
+    reason[moved] = np.searchsorted(known, final[moved] * np.int64(count) + moved)
+    return final, reason
 
 
 class _Choice:

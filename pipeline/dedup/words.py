@@ -291,11 +291,11 @@ def split(texts: Sequence[str]) -> Words:
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def split_chunks(texts: Sequence[str]) -> Iterator[tuple[list[str], Words]]:
-    """`split` without stems, one chunk at a time, with the normalised texts: each is worked up before the next."""
+def split_chunks(texts: Sequence[str], stems: bool = False) -> Iterator[tuple[list[str], Words]]:
+    """`split`, one chunk at a time, with the normalised texts: each is worked up before the next is read."""
     normal = [normalise(text) for text in texts]
     for low, high in chunks(normal):
-        yield normal[low:high], _split_chunk(normal[low:high], stems=False)
+        yield normal[low:high], _split_chunk(normal[low:high], stems)
 
 
 def _join(parts: Sequence[Words]) -> Words:
