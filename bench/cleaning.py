@@ -3,8 +3,9 @@
     python bench/cleaning.py [--documents 60] [--repeats 3] [--kinds english,russian] [--html PAGES.tar.xz] [--json]
 
 Everything runs in one process, ours and theirs in turn, in seconds of the processor (not of the clock: others may be
-at work on the machine), and the best of the repeats counts: read the ratios, not the times. Texts come from a seeded generator; HTML pages from a tar file of `…/html/*.html` (default: the evaluation set
-beside the project, left out where it is absent). A megabyte is 10^6 bytes of UTF-8 of what came in.
+at work on the machine), and the best of the repeats counts: read the ratios, not the times. Texts come from a seeded
+generator; HTML pages from a tar file of `…/html/*.html` (default: the evaluation set beside the project, left out where
+it is absent). A megabyte is 10^6 bytes of UTF-8 of what came in.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ class ProcessorWatch(Stopwatch):
     """Seconds of the processor by stage."""
 
     def run(self, name: str, step: Callable[[Document], Document], document: Document) -> Document:
+        """`step(document)`, timed under `name`."""
         started = time.process_time()
         try:
             return step(document)

@@ -3,8 +3,8 @@
 Three looks, the cheapest first, at a sample of at most 390 characters:
 
 1. The script: Greek, Thai, Hangul and their like are each the script of one language; kana means Japanese.
-2. English function words: where a fifth of the words are *the, of, and, that…* the text is English.
-   The model need not be loaded for an English corpus.
+2. Function words: where a fifth of the words are *the, of, and, that…* the text is English. Eight languages have such
+   a profile; a corpus in them never loads the model.
 3. py3langid (naive Bayes over byte n-grams; Lui and Baldwin 2012), whose model comes with its wheel.
 
 Too little text, or a model that is not sure, gives None. Nothing is kept between documents but the model.
@@ -24,8 +24,10 @@ MODEL_BYTES = 450  # of UTF-8 given to the model: it needs no more, and takes 0.
 LATIN_BYTES = 1.35  # bytes of UTF-8 for a character, up to which a sample is not in a script of its own
 MIN_LETTERS = 20  # below this even a reader is often unsure
 MIN_LETTERS_OF_ITS_SCRIPT = 4  # a script names its language sooner than words do
-MIN_WORDS = 12  # for English by its function words
-ENGLISH_SHARE = 0.2  # of the words; running English has 0.3 to 0.5, other languages next to none
+MIN_WORDS = 12  # for a language by its function words
+MIN_OWN_WORDS = 2  # of its own, which near relatives do not have
+FUNCTION_SHARE = 0.2  # of the words; running text has 0.3 to 0.5 in its own language, next to none in others
+RUNNER_UP = 0.7  # a second language whose share is more than this much of the first's leaves both in doubt
 SURE = 0.4  # the model's probability below which a language is not named
 STRONG = 0.9  # above which a declared language may be overruled
 STRONG_LETTERS = 200  # in so much text
@@ -76,13 +78,57 @@ _SCRIPT_OF = {block: language for low, high, language in _SCRIPTS for block in r
 _SAME_SCRIPT = {"he": ("yi",), "zh": ("ja",)}  # declared languages that the script does not speak against
 _KANA_SHARE = 0.1  # of kana among kana and Chinese characters: above it, Japanese
 _YIDDISH = re.compile("[\u05b7\u05b8]|[\u05f0-\u05f2]|\u05d5\u05d5|\u05d9\u05d9")  # pointed vowels, doubled vav and yod
-_FUNCTION_WORDS = """
+# Function words of a few languages: those that make up its texts, `|` those of them that no near relative has,
+# `|` words of a near relative that must not stand there (Afrikaans is not Dutch, nor Catalan Spanish).
+_FUNCTION_WORDS = {
+    "en": """
 the of and to that is was for it with as be by on are from this have not they which you were but his her had she
 he their an or will would what there been has when who more if out so said its about into than them can only
 other new some could these may then do first any my now such like our over even most after also did many before
 must through where much your should well people down own just because good each those how too very at we all i
-"""
-_ENGLISH = frozenset(_FUNCTION_WORDS.split())
+| the and of with that was is from this have | een nie het und der die ye wis fae""",
+    "de": """
+der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er hat
+dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur oder aber vor zur bis
+mehr durch man sein wurde sei hatte kann gegen vom wenn ihre wir ich seine dieser schon einer eines habe unter
+gibt
+| und nicht ist auch sich wird eine einer einen für das dem zum zur vom dass hatte würde
+| ass déi vun ech nich ook het""",
+    "fr": """
+le la les de des du un une et est en que qui dans a pour pas sur au ce il plus par se avec ne son sa ses sont
+mais on ou nous elle ils été cette aux leur si même tout comme ces fait y sans deux avait ont peut très je vous
+était lui
+| les des une est dans qui aux été cette | amb los dels yo nan""",
+    "es": """
+de la que el en y a los se del las un por con no una su para es al lo como más o pero sus le ha me si sin sobre
+este ya entre cuando todo esta ser son dos también fue había era muy años hasta desde está mi porque qué sólo
+han yo hay
+| y los el por las del con una | amb els dels unha não os uma ao pels""",
+    "it": """
+di che e la il un a per in una è del le non si con i da al ha più della sono come nel dei dal lo ma gli anche se
+alla delle nella su o questo ci suo all dell era stato degli mi loro essere tra quando molto due hanno ai cui
+prima
+| che il della gli sono è nel di | els amb chì""",
+    "pt": """
+de a o que e do da em um para com não uma os no se na por mais as dos como mas ao ele das à seu sua ou quando
+muito nos já eu também só pelo pela até isso ela entre depois sem mesmo aos seus quem nas me esse foi são está
+ser tem
+| não uma são também à pelo pela | unha polo pola""",
+    "nl": """
+de van een het en in is dat op te zijn met voor niet die er aan hij om ook als dan maar bij of uit nog door naar
+over wel geen hebben heeft worden wordt ze tot kan meer al was deze moet nu zich werd dit veel hun ik je wat zou
+ons
+| een niet zijn wordt deze zich naar heeft | nie hulle fan hja""",
+    "ru": """
+и в не на что с по как это его к но он из за у от о для а же все так она бы было мы до или если уже при был были
+их только еще ещё быть во где когда ее её после чем они есть может будет со того этого который которые под
+| что это его для или как было он она они если уже
+только быть будет когда после который которые её ещё
+| че се това який які вже ў як се та""",
+}
+_PROFILES = {
+    language: tuple(frozenset(part.split()) for part in words.split("|")) for language, words in _FUNCTION_WORDS.items()
+}
 _NOISE = re.compile(r"https?://\S+|www\.\S+|[0-9_#*<>|`=\[\](){}/\\]+")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -126,15 +172,20 @@ def _identify(text: str, declared: str | None) -> str | None:
     letters = len(sample) - sample.count(" ") - sample.count("\n")
     if letters < MIN_LETTERS:
         return declared
-    if _is_english(sample):
-        return "en"
+    if fluent := _by_function_words(sample):
+        return declared if _are_close(declared, fluent) else fluent
     if declared and letters < STRONG_LETTERS:
         return declared
     language, probability = _model().classify(encoded[:MODEL_BYTES])
     if declared is None:
         return str(language) if probability >= SURE and language in _CODES else None
-    close = any(declared in group and language in group for group in _CLOSE)
-    return str(language) if probability >= STRONG and not close and declared in _model_languages() else declared
+    unlike = probability >= STRONG and language in _CODES and not _are_close(declared, language)
+    return str(language) if unlike and declared in _model_languages() else declared
+
+
+def _are_close(one: str | None, other: str) -> bool:
+    """Whether an identifier takes these languages for each other."""
+    return any(one in group and other in group for group in _CLOSE)
 
 
 def _sample(text: str) -> str:
@@ -164,17 +215,28 @@ def _by_script(sample: str) -> str | None:
     return language
 
 
-def _is_english(sample: str) -> bool:
-    """Whether the sample's function words are English ones, in a share that only English has."""
+def _by_function_words(sample: str) -> str | None:
+    """Name the language whose function words the sample is full of; None where no profile fits, or more than one.
+
+    >>> _by_function_words("Der Zug, der um acht Uhr fahren sollte, ist auch heute nicht gekommen, und das ärgert sie.")
+    'de'
+    """
     words = _WORD.findall(sample.lower())
     if len(words) < MIN_WORDS:
-        return False
-    found = [word for word in words if word in _ENGLISH]
-    # "die was in the hand" is also Dutch or Afrikaans: three different ones, and "the" or "and" or "of" among them.
-    return len(found) >= ENGLISH_SHARE * len(words) and len(set(found)) >= 3 and not _CORE.isdisjoint(found)
+        return None
+    distinct = set(words)
+    fitting = []
+    for language, (function_words, own, of_relatives) in _PROFILES.items():
+        if len(own & distinct) >= MIN_OWN_WORDS and not of_relatives & distinct:
+            share = sum(word in function_words for word in words) / len(words)
+            if share >= FUNCTION_SHARE:
+                fitting.append((share, language))
+    fitting.sort(reverse=True)
+    if not fitting or (len(fitting) > 1 and fitting[1][0] > fitting[0][0] * RUNNER_UP):
+        return None
+    return fitting[0][1]
 
 
-_CORE = frozenset({"the", "and", "of"})
 _lock = threading.Lock()
 _loaded: list[Any] = []
 

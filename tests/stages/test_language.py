@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.document import Document
-from pipeline.stages.language import _CODES, identify_language, normal_code
+from pipeline.stages.language import _CODES, _by_function_words, identify_language, normal_code
 
 # One text of our own in each language: rain in the town, and a minister who stays.
 TEXTS = {
@@ -43,6 +43,16 @@ TEXTS = {
     "ko": "어제 저녁 도시에 비가 많이 내려서 거리는 거의 비어 있었다.",
     "ka": "გუშინ საღამოს ქალაქში ძლიერად წვიმდა და ქუჩები თითქმის ცარიელი იყო.",
     "ta": "நேற்று மாலை நகரத்தில் கனமழை பெய்தது, தெருக்கள் கிட்டத்தட்ட காலியாக இருந்தன.",
+}
+
+PROSE = {
+    "en": "She said that the house at the end of the road was empty and that no one had lived there for years.",
+    "de": "Sie sagte, dass das Haus am Ende der Straße leer war und dass dort seit Jahren niemand mehr gewohnt hatte.",
+    "fr": "Elle a dit que les maisons au bout de la rue étaient vides et qu'une famille qui vivait là est partie.",
+    "es": "Dijo que la casa al final de la calle estaba vacía y que por las noches los vecinos no se acercaban.",
+    "it": "Disse che la casa alla fine della strada era vuota e che nel paese non ci sono più gli abitanti.",
+    "pt": "Ela disse que a casa no fim da rua não tem ninguém e que uma família também saiu pelo mesmo motivo.",
+    "nl": "Ze zei dat het huis aan het einde van de straat leeg was en dat er al jaren niet meer een gezin woonde.",
 }
 
 
@@ -117,6 +127,29 @@ def test_declared_tags_are_normalised(declared: str | None, code: str | None) ->
 def test_declared_languages_stay_unless_the_text_is_clear(text: str, declared: str, language: str) -> None:
     """A declared language is overruled on strong evidence only."""
     assert language_of(text, declared) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Afrikaans, Catalan, Galician, Bulgarian, Luxembourgish, Ukrainian: full of words that a relative has too.
+        "Die man het gister nie na die stad gegaan nie, want dit was te koud en die pad was nog altyd toe.",
+        "Els carrers de la ciutat eren buits i la pluja no parava, però la gent no en va fer cap cas amb tot això.",
+        "As rúas da cidade estaban baleiras e a chuvia non paraba, pero a xente non tiña unha casa onde ir.",
+        "Улиците на града бяха празни и дъждът не спираше, но хората не се отказаха и чакаха да се отвори вратата.",
+        "D'Strooss war eidel an de Reen huet net opgehalen, mee d'Leit hunn op déi nei Saache gewaart,",
+        "Вулиці міста були порожні, і дощ не вщухав, але люди не пішли додому, бо чекали на того, хто відчинить двері.",
+    ],
+)
+def test_relatives_are_not_taken_for_the_larger_language(text: str) -> None:
+    """A profile of function words does not fit a near relative: the model decides."""
+    assert _by_function_words(text) is None
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "it", "pt", "nl"])
+def test_profiles_know_their_own(language: str) -> None:
+    """Ordinary prose of a profiled language is known without the model."""
+    assert _by_function_words(PROSE[language]) == language
 
 
 def test_unchanged_is_the_same_object() -> None:
