@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from flows.artifacts import FlowProgress, publish_artifacts, summary_markdown
 from flows.executors import PrefectExecutor, Where, check_server
 from pipeline.cli import plain_errors, run_options, settle
 from pipeline.config import Config
-from pipeline.corpus.folder import CleanFolder
+from pipeline.corpus.folder import CleanFolder, read_json
 from pipeline.errors import UsageError
 from pipeline.run import Proposal, RunResult, run
 
@@ -79,8 +78,7 @@ def outcome(result: RunResult, clean: str, asked: Asked | None, strict: bool) ->
     """The final state: what was done, with a warning where documents failed."""
     if asked is not None and asked.answer == "discard" and asked.why:
         return Completed(name="Discarded", message=f"Nothing was published: {asked.why}.")
-    with contextlib.suppress(FileNotFoundError):
-        publish_artifacts(json.loads(Path(result.report_path).read_text(encoding="utf-8")), clean)
+    publish_artifacts(read_json(result.clean / "report.json"), clean)
     kept, duplicates = result.by_status.get("kept", 0), result.by_status.get("duplicate", 0)
     message = f"{result.documents:,} documents in, {kept:,} kept, {duplicates:,} duplicates."
     if result.failed:

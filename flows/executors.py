@@ -26,7 +26,9 @@ T = TypeVar("T")
 Call = tuple[Callable[..., Any], Sequence[Any]]
 Where = Literal["processes", "threads", "dask", "ray"]
 
-TASKS_OF_A_SIZE = 48  # so many tasks take one call, as many two, then four, …: n calls need 48 · log2(n / 48) tasks
+# So many tasks take one call, as many two, then four, …: n calls need 32 · log2(n / 32) tasks, and the last of them,
+# which a worker may be alone with, hold 1/64 of the work.
+TASKS_OF_A_SIZE = 32
 RETRIES = 3
 RETRY_SECONDS = [2.0, 10.0, 60.0]
 # What the libraries behind fsspec raise when storage cannot be reached, by name: none of them need be installed.
@@ -81,15 +83,15 @@ def call_group(label: str, calls: Sequence[Call], workers: int) -> list[Any]:  #
     return results
 
 
-def groups(calls: Iterable[T]) -> Iterator[list[T]]:
-    """The calls in order, in groups whose size doubles every `TASKS_OF_A_SIZE` groups.
+def groups(calls: Iterable[T], tasks_of_a_size: int = TASKS_OF_A_SIZE) -> Iterator[list[T]]:
+    """The calls in order, in groups whose size doubles every `tasks_of_a_size` groups.
 
-    >>> sizes = [len(group) for group in groups(range(1000))]
-    >>> sizes[0], sizes[48], sizes[96], sum(sizes), len(sizes) < 250
-    (1, 2, 4, 1000, True)
+    >>> sizes = [len(group) for group in groups(range(100_000))]
+    >>> sizes[0], sizes[32], sizes[64], sum(sizes), len(sizes) < 400
+    (1, 2, 4, 100000, True)
     """
     remaining, made = iter(calls), 0
-    while group := list(itertools.islice(remaining, 2 ** (made // TASKS_OF_A_SIZE))):
+    while group := list(itertools.islice(remaining, 2 ** (made // tasks_of_a_size))):
         yield group
         made += 1
 
@@ -123,7 +125,7 @@ class PrefectExecutor:
         in_workers = self.workers if self.where == "processes" and not inline else 0
         pending: deque[PrefectFuture[list[T]]] = deque()
         try:
-            for number, group in enumerate(groups(arguments), 1):
+            for number, group in enumerate(groups(arguments, max(TASKS_OF_A_SIZE, 4 * self.workers)), 1):
                 calls: list[Call] = [(function, tuple(given)) for given in group]
                 label = f"{name} {number}" + (f" ({len(calls)} batches)" if len(calls) > 1 else "")
                 pending.append(self._submit(label, calls, in_workers))
