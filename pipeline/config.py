@@ -55,10 +55,16 @@ class Boilerplate(Section):
     """Ads, navigation, share lines: by a line's own features, its neighbours, and what recurs across a site."""
 
     learn: bool = Field(True, description="learn the lines that recur across the documents of one site")
+    model: bool = Field(True, description="ask the fitted model in documents that look like a whole page")
+    cut: float = Field(0.0, description="log-odds of being content below which the model takes a line of a page")
 
 
 class Repeats(Section):
     """Headlines, paragraphs and sentences printed again."""
+
+    headline: bool = Field(True, description="move the headline that a text opens with into the title")
+    paragraph_words: int = Field(10, ge=5, description="a shorter line may be printed again")
+    sentence_words: int = Field(14, ge=8, description="a shorter sentence may be said again inside paragraphs")
 
 
 class Garbled(Section):

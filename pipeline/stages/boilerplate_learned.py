@@ -97,7 +97,7 @@ def learn_lines(counts: pa.Table) -> pa.Table:
 
     `counts` has one row for a candidate line of a document: site (string), key (uint64 or int64), line (string),
     anchor (uint64 or int64), source (string). Gives `LEARNED`: one row for each site and key that stand in at least
-    `MIN_DOCUMENTS` documents with distinct anchors, with the line and the source of the least such row, sorted by site and key.
+    `MIN_DOCUMENTS` documents with distinct anchors; line and source are those of the least source; sorted by site, key.
     Adding rows never removes one: the count only grows.
     """
     if counts.num_rows == 0:

@@ -28,7 +28,8 @@ class Phrase:
     """One phrase.
 
     `match`: the words are the whole `line`, its `start`, or anywhere `within` it; the line has at most `most` words.
-    `where`: `anywhere`; only at the `edge`, before or after all prose; or as a mere `sign` of navigation, which alone removes nothing.
+    `where`: `anywhere`; only at the `edge`, before or after all prose; or as a mere `sign` of navigation, which
+    alone removes nothing.
     `opens`: link lines after it belong to it ("Also read" and the teasers below).
     `colon`: a colon, bar or dash must follow the words ("Read also: …").
     """
@@ -86,30 +87,31 @@ class PhraseBook:
     def __init__(self, phrases: list[Phrase]) -> None:
         self.phrases = phrases
         self._first: dict[str, list[Phrase]] = {}
-        self._within: dict[str, list[Phrase]] = {}
+        self._within: list[tuple[str, Phrase]] = []
         for phrase in phrases:
-            index = self._within if phrase.match == "within" else self._first
-            index.setdefault(phrase.words[0], []).append(phrase)
-        self._within_keys = frozenset(self._within)
+            if phrase.match == "within":
+                self._within.append((" ".join(phrase.words), phrase))
+            else:
+                self._first.setdefault(phrase.words[0], []).append(phrase)
         self._most = max((phrase.most for phrase in phrases), default=0)
 
     def find(self, line: Line) -> Phrase | None:
-        """The phrase that a line is; one that acts comes before a mere sign. None: it is none."""
+        """Look a line up: one phrase that acts comes before a mere sign. None: it is no phrase."""
         if line.size > 2 * self._most:
             return None
-        words, shown = line.words, line.shown
-        if not words or len(words) > self._most:
+        lower = line.shown.casefold().replace("’", "'")
+        head = WORD.search(lower)
+        if head is None:
             return None
-        found = [phrase for phrase in self._first.get(words[0], ()) if phrase.fits(words, shown)]
-        if not self._within_keys.isdisjoint(words):
-            for word in dict.fromkeys(words):
-                found += [phrase for phrase in self._within.get(word, ()) if phrase.fits(words, shown)]
+        # The first word decides for nearly every line that nothing can fit, before the line is cut into words.
+        likely = [*self._first.get(head[0], ()), *(phrase for held, phrase in self._within if held in lower)]
+        found = [phrase for phrase in likely if phrase.fits(line.words, line.shown)]
         return min(found, key=lambda phrase: (phrase.where == "sign", not phrase.opens), default=None)
 
 
 @cache
 def load_phrases(language: str) -> tuple[Phrase, ...]:
-    """The phrases of one file; none where there is no such file."""
+    """Phrases of one file; none where there is no such file."""
     path = files("pipeline.stages").joinpath("phrases", f"{language}.toml")
     if not path.is_file():
         return ()
@@ -129,6 +131,6 @@ def _phrase(row: dict[str, object]) -> Phrase:
 
 @cache
 def phrase_book(language: str | None) -> PhraseBook:
-    """The phrases for a document in `language` (a code such as `en` or `pt-BR`); unknown: English. Neutral ones always."""
+    """Phrases for a document in `language` (a code such as `en` or `pt-BR`; None: English), and the neutral ones."""
     code = (language or "en").split("-")[0].split("_")[0].lower()
     return PhraseBook([*load_phrases(code), *load_phrases(NEUTRAL)])

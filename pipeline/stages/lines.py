@@ -3,52 +3,72 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
 
-SENTENCEWORDS = 8  # a line that ends in a stop and has this many words is a sentence, not a link with a full stop
-PROSEWORDS = 25  # a line this long is prose however it ends
+SENTENCE_WORDS = 8  # a line that ends in a stop and has this many words is a sentence, not a link with a full stop
+PROSE_WORDS = 25  # a line this long is prose however it ends
 BODY_CHARACTERS = 80  # scripts without spaces: a line this long is prose
+CHARACTERS_A_WORD = 12  # more than this on average: a script without spaces, or no text at all
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_STOPS = ".!?。！？؟।…"
-_CLOSERS = "\"'”’»)]*_`"
-_FENCE = ("```", "~~~")
+CLOSERS = "\"'”’»)]*_`"
+_STOPS = (".", "!", "?", "。", "！", "？", "؟", "।", "…")
+_DOTS = ("...", "…", "[…]", "[...]")
+_FENCES = ("```", "~~~")
 
 
-@dataclass(frozen=True)
 class Line:
-    """A line that holds something. `text[start:end]` is the line with its newline; `shown` is it without the blanks around."""
+    """A line that holds something: `text[start:end]` with its newline, `shown` without the blanks around it.
 
-    number: int
-    start: int
-    end: int
-    shown: str
-    guarded: bool
-    indented: bool = False
+    `size` counts words by the blanks between them. No rule touches `guarded` lines: code between fences, a script
+    with its `#!` line, Markdown tables.
+    """
 
-    @cached_property
+    __slots__ = ("_prose", "_words", "end", "guarded", "indented", "number", "shown", "size", "start")
+
+    def __init__(self, number: int, start: int, end: int, shown: str, guarded: bool, indented: bool) -> None:
+        self.number = number
+        self.start = start
+        self.end = end
+        self.shown = shown
+        self.guarded = guarded
+        self.indented = indented
+        self.size = shown.count(" ") + 1
+        self._words: tuple[str, ...] | None = None
+        self._prose: bool | None = None
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Its words in lower case, without punctuation, bullets and decoration; apostrophes straight."""
-        return tuple(WORD.findall(self.shown.replace("’", "'").casefold()))
+        if self._words is None:
+            self._words = words_of(self.shown)
+        return self._words
 
-    @cached_property
-    def size(self) -> int:
-        """How many words, counted by the blanks between them."""
-        return self.shown.count(" ") + 1
-
-    @cached_property
+    @property
     def stopped(self) -> bool:
-        """Whether it ends as a sentence ends, quotes and brackets after the stop allowed; an ellipsis is no end."""
-        bare = self.shown.rstrip(_CLOSERS)
-        return bare.endswith(tuple(_STOPS)) and not trails_off(bare)
+        """Whether it ends as a sentence ends, quotes and brackets after the stop allowed; breaking off is no end."""
+        bare = self.shown.rstrip(CLOSERS)
+        return bare.endswith(_STOPS) and not bare.endswith(_DOTS)
 
-    @cached_property
+    @property
     def is_prose(self) -> bool:
         """Whether it is a sentence or more: what the body of an article is made of."""
-        if self.size >= PROSEWORDS or (self.size >= SENTENCEWORDS and self.stopped):
-            return True
-        return len(self.shown) >= BODY_CHARACTERS and self.size * 12 < len(self.shown)
+        if self._prose is None:
+            size = self.size
+            if size >= PROSE_WORDS or (size >= SENTENCE_WORDS and self.stopped):
+                self._prose = True
+            else:
+                long = len(self.shown)
+                self._prose = long >= BODY_CHARACTERS and size * CHARACTERS_A_WORD < long and "://" not in self.shown
+        return self._prose
+
+
+def words_of(shown: str) -> tuple[str, ...]:
+    """Words in lower case; quotes, dashes and marks do not count.
+
+    >>> words_of("* Don’t — “stop”!")
+    ("don't", 'stop')
+    """
+    return tuple(WORD.findall(shown.replace("’", "'").replace("‘", "'").casefold()))
 
 
 def trails_off(shown: str) -> bool:
@@ -57,35 +77,34 @@ def trails_off(shown: str) -> bool:
     >>> trails_off("The mayor is expected to visit the..."), trails_off("The mayor came.")
     (True, False)
     """
-    return shown.endswith(("...", "…", "[…]", "[...]"))
+    return shown.endswith(_DOTS)
 
 
 def split_lines(text: str) -> list[Line]:
-    """The lines of `text` that are not blank, in order. Lines end at a newline and nowhere else.
+    r"""Lines of `text` that are not blank, in order. A line ends at a newline and nowhere else.
 
-    Code between fences, Markdown tables and front matter are `guarded`: no rule touches them.
-
-    >>> [(line.number, line.shown) for line in split_lines("One\\n\\n  two ")]
+    >>> [(line.number, line.shown) for line in split_lines("One\n\n  two ")]
     [(0, 'One'), (2, 'two')]
     """
     lines, start, fence = [], 0, ""
+    script = text.startswith("#!")
     for number, raw in enumerate(text.split("\n")):
-        end = min(start + len(raw) + 1, len(text))
+        after = start + len(raw) + 1
         shown = raw.strip()
         if shown:
-            guarded = bool(fence) or shown[0] == "|"
-            if shown.startswith(_FENCE):
+            guarded = script or bool(fence) or shown[0] == "|"
+            if shown.startswith(_FENCES):
                 guarded = True
-                if not fence:
-                    fence = shown[:3]
-                elif shown.startswith(fence):
-                    fence = ""
-            lines.append(Line(number, start, end, shown, guarded, raw[:1] == "\t" or raw.startswith("    ")))
-        start = end
+                fence = "" if fence == shown[:3] else fence or shown[:3]
+            indented = raw[0] == "\t" or raw.startswith("    ")
+            lines.append(Line(number, start, min(after, len(text)), shown, guarded, indented))
+        start = after
     return lines
 
 
 def body_span(lines: list[Line]) -> tuple[int, int]:
     """Index of the first line of prose and of the line after the last; `(0, 0)` where there is none."""
-    prose = [index for index, line in enumerate(lines) if line.is_prose]
-    return (prose[0], prose[-1] + 1) if prose else (0, 0)
+    first = next((index for index, line in enumerate(lines) if line.is_prose), None)
+    if first is None:
+        return 0, 0
+    return first, next(index for index in range(len(lines) - 1, -1, -1) if lines[index].is_prose) + 1

@@ -10,90 +10,88 @@ from difflib import SequenceMatcher
 
 from pipeline.config import Repeats
 from pipeline.document import Change, Document
-from pipeline.stages.lines import WORD, Line, split_lines, trails_off
-from pipeline.stages.repeats_headline import find_headline, is_headline_again, title_forms
+from pipeline.stages.lines import Line, split_lines, trails_off
+from pipeline.stages.repeats_headline import find_headline, headlines_again
 
 STAGE = "repeats"
-MIN_PARAGRAPH_WORDS = 10  # a shorter line may be said twice: an answer, a formula of minutes, a label
-MIN_SENTENCE_WORDS = 12  # inside paragraphs; formulas such as "the motion was carried unanimously" are shorter
+MIN_ADJACENT_WORDS = 5  # printed twice in a row: a caption and its alternative text
 MIN_PULLED_WORDS = 8  # a line that is one sentence of another paragraph: a pull quote, a deck, a bullet
 MIN_TEASER_WORDS = 6  # a line that breaks off in dots and begins another paragraph
 MOST_VERSE_WORDS = 14  # a line of verse is shorter
 MIN_VERSE_LINES = 3  # such lines in one block make it verse, a list or an address
+MOST_DECK_LINES = 3  # how far above its paragraph a deck or pull quote stands
+MOST_PATTERN = 3  # more repeats than this, each at another place: a plan, a form, one question put to many
 MOST_BULLETS = 12
+MOST_TEASERS = 20
+MOST_TOP = 40  # lines that can stand above the lead
+MOST_LEAD_WORDS = 200
 MIN_RUN = 3  # words in a row that count as "word for word"
 BULLETS_COVERED, BULLET_COVERED = 0.85, 0.6  # share of the words of all bullets, of each, that the lead holds
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]?\s+|(?<=[。！？])")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]?\s+|[。！？]")
 _BULLET = re.compile(r"[•‣◦▪·*+–-]\s")
+_EDGES = " \t\"'“”‘’«».!?…•‣◦▪·*+–-_"
+
+Removals = dict[int, str]  # index of a line -> the rule that takes it
+Place = tuple[int, int, int, bool]  # index of the line, start, end, and whether the sentence is the whole line
 
 
 def strip_repeats(document: Document, settings: Repeats) -> Document:
-    """`document` with its headline in `title` and nothing said twice.
+    r"""Give `document` with its headline in `title` and nothing said twice.
 
     A document without a title gets the headline that its text opens with (rule `headline`).
 
-    >>> page = ("Ferry fares will rise in spring\\n\\nFerry Fares Will Rise in Spring | The Pier Post\\n\\n"
-    ...         "The port of Lindholm raises its ferry fares in April, the board said on Friday after a long debate.\\n\\n"
+    >>> page = ("Ferry fares will rise in spring\n\nFerry Fares Will Rise in Spring | The Pier Post\n\n"
+    ...         "The port of Lindholm raises its ferry fares in April, the board said on Friday after long debate.\n\n"
     ...         "Passengers will pay two crowns more for a crossing, and children travel free as before.")
     >>> done = strip_repeats(Document("a.txt", page), Repeats())
     >>> done.title, done.text.split(" raises")[0]
     ('Ferry fares will rise in spring', 'The port of Lindholm')
-    >>> song = Document("b.txt", "Row on, row on\\nthe tide is low\\n\\nRow on, row on\\nthe tide is low\\n")
+    >>> song = Document("b.txt", "Row on, row on\nthe tide is low\n\nRow on, row on\nthe tide is low\n")
     >>> strip_repeats(song, Repeats()) is song
     True
     """
     while True:
-        done = _once(document)
+        done = _once(document, settings)
         if done is document:
             return document
         document = done
 
 
-def _once(document: Document) -> Document:
-    """One look at the whole text; the same object when nothing is said twice."""
+def _once(document: Document, settings: Repeats) -> Document:
+    """Look at the whole text once; give the same object when nothing is said twice."""
     lines = split_lines(document.text)
-    gone: dict[int, str] = {}
+    gone: Removals = {}
     title = document.title
-    if title is None and (found := find_headline(lines)) is not None:
+    if title is None and settings.headline and (found := find_headline(lines)) is not None:
         title, place = found
         gone[place] = "headline"
     if title:
-        forms = title_forms(title)
-        for index, line in enumerate(lines):
-            if index not in gone and is_headline_again(lines, index, forms):
-                gone[index] = "headline-again"
+        for index in headlines_again(lines, title):
+            gone.setdefault(index, "headline-again")
     if len(gone) == len(lines):
         return document  # a headline alone is a text
-    cuts = _repeats(document.text, lines, gone)
+    cuts = _repeats(document.text, lines, gone, settings)
     changed = document.edited(STAGE, [*line_changes(document.text, lines, gone), *cuts])
     return changed.with_fields(title=title) if title != document.title else changed
 
 
-def _repeats(text: str, lines: list[Line], gone: dict[int, str]) -> list[Change]:
-    """Fills `gone` with repeated paragraphs and teasers; gives the changes inside paragraphs that stay."""
+def _repeats(text: str, lines: list[Line], gone: Removals, settings: Repeats) -> list[Change]:
+    """Add repeated paragraphs and teasers to `gone`; give the changes inside paragraphs that stay."""
     verse = verse_lines(lines)
-    live = [
-        index for index, line in enumerate(lines) if index not in gone and index not in verse and not _left_alone(line)
-    ]
-    seen: dict[str, int] = {}
-    for index in live:
-        line = lines[index]
-        if line.size >= MIN_PARAGRAPH_WORDS:
-            key = _key(line.shown)
-            if key in seen:
-                gone[index] = "repeated-paragraph"
-            seen.setdefault(key, index)
-    live = [index for index in live if index not in gone]
-    cuts = _sentences(text, lines, live, gone)
+    live = [at for at, line in enumerate(lines) if at not in gone and at not in verse and not _left_alone(line)]
+    gone.update(_paragraphs(lines, live, settings.paragraph_words))
+    live = [at for at in live if at not in gone]
+    cuts = _sentences(text, lines, live, gone, settings.sentence_words)
     _teasers(lines, live, gone)
     _bullets(lines, gone)
-    return [cut for cut in cuts if not any(lines[at].start <= cut.start < lines[at].end for at in gone)] if cuts else []
+    return [cut for cut in cuts if not any(lines[at].start <= cut.start < lines[at].end for at in gone)]
 
 
 def _left_alone(line: Line) -> bool:
-    """Whether a line repeats on purpose: code, tables, quoted replies, headings."""
-    return line.guarded or line.indented or line.shown[0] in "#>|" or "\t" in line.shown or line.shown.count("|") > 1
+    """Whether a line repeats on purpose: code, tables, quoted replies, headings, questions."""
+    shown = line.shown
+    return line.guarded or line.indented or shown[0] in "#>|$" or shown[-1] in "?{};" or "\t" in shown or " | " in shown
 
 
 def verse_lines(lines: list[Line]) -> set[int]:
@@ -113,16 +111,43 @@ def verse_lines(lines: list[Line]) -> set[int]:
 
 
 def _key(shown: str) -> str:
-    """What of a sentence or paragraph is compared: its words, without case, marks and bullets."""
-    return " ".join(WORD.findall(shown.replace("’", "'").casefold()))
+    """What of a sentence or paragraph is compared: no case, no bullet before it, no stop or quote at its ends."""
+    return shown.strip(_EDGES).casefold()
 
 
-def _split(line: Line, text: str) -> list[tuple[int, int]]:
-    """Offsets of the sentences of a line in the text; each takes the blanks after it along."""
-    start = text.index(line.shown, line.start)
-    end = start + len(line.shown)
-    spans, at = [], start
-    for match in _SENTENCE_END.finditer(text, start, end):
+def _paragraphs(lines: list[Line], live: list[int], least: int) -> Removals:
+    """Whole lines of `least` words printed again; many, scattered among others, are the text's pattern and stay."""
+    first: dict[str, int] = {}
+    again: list[tuple[int, int]] = []  # place in `live` of the copy and of what it copies
+    for place, at in enumerate(live):
+        if lines[at].size < MIN_ADJACENT_WORDS:
+            continue
+        if lines[at].size < least:
+            if place and _key(lines[at].shown) == _key(lines[live[place - 1]].shown):
+                again.append((place, place - 1))
+            continue
+        copied = first.setdefault(_key(lines[at].shown), place)
+        if copied != place:
+            again.append((place, copied))
+    runs = sum(
+        not (index and place == again[index - 1][0] + 1 and copied in (again[index - 1][1], again[index - 1][1] + 1))
+        for index, (place, copied) in enumerate(again)
+    )
+    if runs > MOST_PATTERN:
+        again = [
+            (place, copied)
+            for place, copied in again
+            if _key(lines[live[place - 1]].shown) == _key(lines[live[place]].shown)
+        ]
+    return {live[place]: "repeated-paragraph" for place, _ in again}
+
+
+def _spans(line: Line, text: str) -> list[tuple[int, int]]:
+    """Offsets in the text of the sentences of a line; each takes the blanks after it along."""
+    at = text.index(line.shown, line.start)
+    end = at + len(line.shown)
+    spans = []
+    for match in _SENTENCE_END.finditer(text, at, end):
         spans.append((at, match.end()))
         at = match.end()
     if at < end:
@@ -130,50 +155,53 @@ def _split(line: Line, text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _sentences(text: str, lines: list[Line], live: list[int], gone: dict[int, str]) -> list[Change]:
-    """Repeated sentences: whole lines go to `gone`, sentences inside paragraphs are given as changes."""
-    where: dict[str, list[tuple[int, int, int, bool]]] = {}
+def _sentences(text: str, lines: list[Line], live: list[int], gone: Removals, least: int) -> list[Change]:
+    """Sentences said again: those that are a whole line go to `gone`; for those inside paragraphs give the changes."""
+    places: dict[str, list[Place]] = {}
+    twice: set[str] = set()
     for index in live:
         if lines[index].size < MIN_PULLED_WORDS:
             continue
-        spans = _split(lines[index], text)
+        spans = _spans(lines[index], text)
         for start, end in spans:
             if text.count(" ", start, end) + 1 >= MIN_PULLED_WORDS:
-                key = text[start:end].strip().casefold()
-                where.setdefault(_key(key) if len(spans) == 1 else key, []).append((index, start, end, len(spans) == 1))
-    return _second_ones(text, lines, where, gone)
-
-
-def _second_ones(
-    text: str, lines: list[Line], where: dict[str, list[tuple[int, int, int, bool]]], gone: dict[int, str]
-) -> list[Change]:
-    """Of each sentence that stands in several places: which lines go, and which cuts are made."""
-    same: dict[str, list[tuple[int, int, int, bool]]] = {}
-    for key, places in where.items():
-        same.setdefault(_key(key), []).extend(places)
-    cuts = []
-    for key, places in same.items():
-        if len(places) < 2:
-            continue
-        places.sort()
-        inside = [place for place in places if not place[3]]
-        if inside and len(inside) < len(places):
-            for index, _, _, whole in places:
-                if whole:
-                    gone.setdefault(index, "repeated-sentence")
-        if key.count(" ") + 1 < MIN_SENTENCE_WORDS:
-            continue
-        for index, start, end, _ in inside[1:]:
-            line_end = text.index(lines[index].shown, lines[index].start) + len(lines[index].shown)
-            if end == line_end:  # the last sentence takes the blanks before it, not after
-                while start > lines[index].start and text[start - 1] in " \t":
-                    start -= 1
-            cuts.append(Change(start, end, "", "repeated-sentence"))
+                key = _key(text[start:end])
+                if key in places:
+                    twice.add(key)
+                places.setdefault(key, []).append((index, start, end, len(spans) == 1))
+    cuts: list[Change] = []
+    for key in sorted(twice):
+        stays = _which_stays(places[key])
+        for place in places[key]:
+            index, start, end, whole = place
+            if place == stays:
+                continue
+            if whole:
+                gone.setdefault(index, "repeated-sentence")
+            elif key.count(" ") + 1 >= least and not key.endswith("?"):
+                cuts.append(_cut(text, lines[index], start, end))
+    if len(cuts) > MOST_PATTERN:
+        return []
     return _apart(cuts)
 
 
+def _which_stays(places: list[Place]) -> Place:
+    """The first, but of a line that is one sentence and a paragraph right below that holds it, the paragraph."""
+    first = places[0]
+    inside = next((place for place in places if not place[3]), first)
+    return inside if first[3] and inside[0] - first[0] <= MOST_DECK_LINES else first
+
+
+def _cut(text: str, line: Line, start: int, end: int) -> Change:
+    """Take one sentence out of its paragraph; the last one takes the blanks before it, not those after."""
+    if not text[end : line.end].strip():
+        while start > line.start and text[start - 1] in " \t":
+            start -= 1
+    return Change(start, end, "", "repeated-sentence")
+
+
 def _apart(cuts: list[Change]) -> list[Change]:
-    """The cuts in order, each without what the one before it already takes."""
+    """Cuts in order, each without what the one before it already takes."""
     result: list[Change] = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         start = max(cut.start, result[-1].end) if result else cut.start
@@ -182,29 +210,34 @@ def _apart(cuts: list[Change]) -> list[Change]:
     return result
 
 
-def _teasers(lines: list[Line], live: list[int], gone: dict[int, str]) -> None:
-    """A line that breaks off in dots goes where another line holds its words in a row ("The mayor is expected to…")."""
-    for index in live:
-        line = lines[index]
-        if index in gone or not trails_off(line.shown) or len(line.words) < MIN_TEASER_WORDS:
-            continue
-        part = " ".join(line.words)
-        if any(part in " ".join(lines[at].words) for at in live if at != index and lines[at].size > line.size):
+def _teasers(lines: list[Line], live: list[int], gone: Removals) -> None:
+    """Add lines that break off in dots where another line holds their words in a row ("The mayor is expected to…")."""
+    broken = [
+        at for at in live if at not in gone and trails_off(lines[at].shown) and lines[at].size >= MIN_TEASER_WORDS
+    ]
+    for index in broken[:MOST_TEASERS]:
+        part = " ".join(lines[index].words)
+        size = lines[index].size
+        if any(part in " ".join(lines[at].words) for at in live if at != index and lines[at].size > size):
             gone[index] = "teaser-again"
 
 
-def _bullets(lines: list[Line], gone: dict[int, str]) -> None:
-    """Bullets above the first two paragraphs that say the same word for word go."""
-    prose = [i for i, line in enumerate(lines) if line.is_prose and not _BULLET.match(line.shown) and i not in gone][:2]
+def _bullets(lines: list[Line], gone: Removals) -> None:
+    """Add bullets above the first two paragraphs where these say the same word for word."""
+    prose = [
+        i
+        for i, line in enumerate(lines[:MOST_TOP])
+        if line.is_prose and not _BULLET.match(line.shown) and i not in gone
+    ]
     if not prose:
         return
     bullets = [i for i in range(prose[0]) if _BULLET.match(lines[i].shown) and i not in gone]
     if not 0 < len(bullets) <= MOST_BULLETS:
         return
-    lead = [word for index in prose for word in lines[index].words][:400]
+    lead = [word for index in prose[:2] for word in lines[index].words][:MOST_LEAD_WORDS]
     held = {}
     for index in bullets:
-        words = list(lines[index].words)[:100]
+        words = lines[index].words[:MOST_LEAD_WORDS]
         blocks = SequenceMatcher(None, words, lead, autojunk=False).get_matching_blocks()
         held[index] = (sum(block.size for block in blocks if block.size >= MIN_RUN), len(words))
     total = sum(count for _, count in held.values())
@@ -214,7 +247,7 @@ def _bullets(lines: list[Line], gone: dict[int, str]) -> None:
         gone.update(dict.fromkeys(bullets, "bullet-again"))
 
 
-def line_changes(text: str, lines: list[Line], gone: dict[int, str]) -> list[Change]:
+def line_changes(text: str, lines: list[Line], gone: Removals) -> list[Change]:
     """One change a removed line, with its newline; blank lines left double by it go too."""
     changes = []
     for index in sorted(gone):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.stages.lines import WORD, Line
+from pipeline.stages.lines import Line, words_of
 
 TOP_LINES = 8  # how far down a headline may stand that is printed again
 MIN_WORDS = 3  # shorter headings say little alone ("Summary"); they count when printed again at the top
@@ -58,13 +58,8 @@ _LIST_MARK = re.compile(r"[•‣◦▪·*+>|–—-]\s|\d+[.)]\s|\[|\(")
 _SPEAKER = re.compile(r"[^\W\d_][\w .]{0,30}:\s")
 
 
-def words_of(line: str) -> tuple[str, ...]:
-    """The words of a line in lower case; quotes, dashes and marks do not count."""
-    return tuple(WORD.findall(line.replace("’", "'").replace("‘", "'").casefold()))
-
-
 def title_forms(title: str) -> frozenset[tuple[str, ...]]:
-    """The word sequences that are this title: as it stands, and without a site's name at either end.
+    """Word sequences that are this title: as it stands, and without a site's name at either end.
 
     >>> sorted(title_forms("Ferry fares rise again | The Pier Post"), key=len)[0]
     ('ferry', 'fares', 'rise', 'again')
@@ -83,17 +78,30 @@ def plain(shown: str) -> str:
     return shown.lstrip("#").strip().strip("*_").strip() if shown[0] in "#*_" else shown
 
 
-def is_headline_again(lines: list[Line], index: int, forms: frozenset[tuple[str, ...]]) -> bool:
-    """Whether the line is the title once more, alone or with a site's name; one or two words only above the first prose."""
-    line = lines[index]
-    longest = max(map(len, forms), default=0)
-    if line.guarded or line.size > 2 * (longest + MOST_SITE_WORDS) + 4 or line.shown[0] in ">|":
-        return False
-    words = words_of(line.shown)
-    if words in forms:
-        return len(words) >= MIN_WORDS or not any(above.is_prose for above in lines[:index])
+def headlines_again(lines: list[Line], title: str) -> list[int]:
+    """Indexes of the lines that are the title once more, alone or with a site's name.
+
+    A title of one or two words may be the name of anything: it goes only above the first prose.
+    """
+    forms = title_forms(title)
+    heads = {form[0] for form in forms}
+    longest = max(map(len, forms), default=0) + MOST_SITE_WORDS + 4
+    found, above = [], True
+    for index, line in enumerate(lines):
+        if line.size <= longest and not line.guarded and line.shown[0] not in ">|":
+            lower = line.shown.replace("’", "'").casefold()
+            if any(head in lower for head in heads) and _is_title(line, forms, above):
+                found.append(index)
+        above = above and not line.is_prose
+    return found
+
+
+def _is_title(line: Line, forms: frozenset[tuple[str, ...]], above: bool) -> bool:
+    """Whether the words of the line are one of the forms, as they stand or without a site's name."""
+    if line.words in forms:
+        return above or len(line.words) >= MIN_WORDS
     shown = plain(line.shown)
-    return any(form in forms and len(form) >= MIN_WORDS for form in title_forms(shown)) if shown else False
+    return bool(shown) and any(form in forms and len(form) >= MIN_WORDS for form in title_forms(shown))
 
 
 def find_headline(lines: list[Line]) -> tuple[str, int] | None:
