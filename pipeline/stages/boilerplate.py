@@ -28,6 +28,9 @@ MOST_MENU_WORDS = 4  # a longer link is the headline of something else
 SIGNS_FEW, SIGNS_MANY = 2, 4  # different phrases of navigation; docs/boilerplate.md counts them
 CUT_FEW = -2.5  # log-odds below which a line goes where signs are few; where they are many, `settings.cut`
 MIN_FURNITURE_LINES = 6  # fewer link-like lines are no page dump, whatever they say
+MOST_HEADLINE_LINES = 10  # how far above the first prose a headline stands: byline, date, caption lie between
+MIN_HEADLINE_WORDS = 4
+LEAST_HEADLINE_ODDS = -2.0
 MIN_LEFT_WORDS = 25  # the model may not leave less than this
 
 Removals = dict[int, str]  # index of a line -> the rule that takes it
@@ -152,8 +155,30 @@ def by_model(lines: list[Line], phrases: Phrases, cut: float) -> Removals:
         for index in (odds < cut).nonzero()[0].tolist()
         if not lines[index].guarded
     }
+    if (headline := _headline(lines, phrases, odds.tolist(), gone)) is not None:
+        gone.pop(headline, None)
     left = sum(line.size for index, line in enumerate(lines) if index not in gone)
     return gone if left >= MIN_LEFT_WORDS else {}
+
+
+def _headline(lines: list[Line], phrases: Phrases, odds: list[float], gone: Removals) -> int | None:
+    """Index of the line above the first prose that is left which is most like a headline; None where nothing is.
+
+    The model sees few words in a headline and may take it for a link. The likeliest has the most words in common with
+    the first line, which in a page dump is often the page's title; then the best odds, more words counting for it.
+    """
+    prose = next((at for at, line in enumerate(lines) if at not in gone and line.is_prose), 0)
+    top = [
+        at
+        for at in range(max(0, prose - MOST_HEADLINE_LINES), prose)
+        if lines[at].size >= MIN_HEADLINE_WORDS and phrases[at] is None and link_like(lines[at])
+    ]
+    if not top:
+        return None
+    title = set(lines[0].words)
+    shared = {at: len(title & set(lines[at].words)) * 2 > len(lines[at].words) for at in top}
+    best = max(top, key=lambda at: (shared[at], odds[at] + min(lines[at].size, 12) / 10, at))
+    return best if shared[best] or odds[best] > LEAST_HEADLINE_ODDS else None
 
 
 def _telling(line: Line, phrase: Phrase | None) -> str:

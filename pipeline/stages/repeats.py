@@ -171,6 +171,8 @@ def _sentences(text: str, lines: list[Line], live: list[int], gone: Removals, le
                 places.setdefault(key, []).append((index, start, end, len(spans) == 1))
     cuts: list[Change] = []
     for key in sorted(twice):
+        if all(place[3] for place in places[key]):
+            continue  # whole lines all: judged as paragraphs
         stays = _which_stays(places[key])
         for place in places[key]:
             index, start, end, whole = place

@@ -122,9 +122,10 @@ WORDS = st.sampled_from(
         "- item",
         "```",
         "| a |",
-    ]
-    + ["The port said on Friday that the boat would run every hour from April.", "Five walks", "Loading...", "x" * 200]
-    + [
+        "The port said on Friday that the boat would run every hour from April.",
+        "Five walks",
+        "Loading...",
+        "x" * 200,
         "Privacy Policy",
         "Contact us",
         "Log in",
@@ -204,7 +205,7 @@ def test_lines_that_recur_across_a_site_are_learned_and_removed() -> None:
 def test_a_structural_heading_is_not_learned() -> None:
     """`Ingredients` stands above every recipe and stays."""
     texts = {
-        f"{n}.txt": f"Ingredients\n\n{n} plums\n{n + 1} cups of flour\n\nMix the {n} plums with the flour and bake them for an hour.\n"
+        f"{n}.txt": f"Ingredients\n\n{n} plums\n{n + 1} cups of flour\n\nMix the {n} plums in and bake them for an hour.\n"
         for n in range(9)
     }
     assert learn_lines(counts_of(texts)).num_rows == 0
@@ -238,8 +239,7 @@ def test_wrapped_paragraphs_are_no_candidates() -> None:
         "the port is named as their source on every copy that is given away.\n"
     )
     texts = {
-        f"{n}.txt": f"Licence {n}\n\n{clause}\nThis copy is for boat {n}, whose skipper signed it in the harbour."
-        for n in range(9)
+        f"{n}.txt": f"Licence {n}\n\n{clause}\nThis copy is for boat {n}, whose skipper signed it." for n in range(9)
     }
     assert learn_lines(counts_of(texts)).num_rows == 0
 
