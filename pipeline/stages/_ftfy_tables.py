@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 # What a character can mean to ftfy.
-MAPPED, LINEWISE, NORMAL_FORM, FIRST, SECOND, SINGLE = 1, 2, 4, 8, 16, 32
+MAPPED, LINEWISE, NORMAL_FORM, FIRST, SECOND, SINGLE, QUOTE = 1, 2, 4, 8, 16, 32, 64
 
 # Characters above U+02FF that neither compose, decompose nor reorder in normal form C, now or in any later Unicode
 # (its stability policy). Others are left to `unicodedata.is_normalized`. Below U+0300 nothing does.
@@ -47,6 +47,7 @@ class Tables:
     first: npt.NDArray[np.uint64]  # bit k: can begin the pair that branch k of BADNESS_RE asks for
     second: npt.NDArray[np.uint64]  # bit k: can end it
     translate: dict[int, str]  # what ftfy's character fixers do, in one table for `str.translate`
+    quotes_settle: bool  # a straight quote makes no pair that the curly one did not make: no second look is needed
 
 
 @functools.cache
@@ -66,7 +67,7 @@ def tables_of_ftfy() -> Tables:
         becomes = uncurl_quotes(fix_character_width(fix_latin_ligatures(chr(code))))
         translate[code] = becomes
         if len(becomes) == 1 and becomes != chr(code):
-            flags[code] |= MAPPED
+            flags[code] |= QUOTE if code in QUOTES else MAPPED
             mapped[code] = ord(becomes)
         elif becomes != chr(code):
             flags[code] |= LINEWISE
@@ -81,7 +82,12 @@ def tables_of_ftfy() -> Tables:
         else:
             flags[one] |= FIRST
             flags[other] |= SECOND
-    return Tables(flags, mapped, first, second, translate)
+    quotes_settle = all(
+        mapped[code] in (0x22, 0x27) and not pairs[mapped[code]] & ~pairs[code]
+        for code in QUOTES
+        for pairs in (first, second)
+    )
+    return Tables(flags, mapped, first, second, translate, quotes_settle)
 
 
 def _badness_pairs() -> list[tuple[Mask, Mask]]:

@@ -26,7 +26,6 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.document import Change, Document
 from pipeline.stages._ftfy_tables import (
@@ -36,6 +35,7 @@ from pipeline.stages._ftfy_tables import (
     MAPPED,
     NEWLINES,
     NORMAL_FORM,
+    QUOTE,
     QUOTES,
     SINGLE,
     Codes,
@@ -131,21 +131,32 @@ def _block_spans(text: str, start: int, end: int, entities_end: int) -> Iterator
         handled.add(line)
         flags[line:line_end] = 0
         yield from _line_spans(block[line:line_end], start + line, line < unescaped)
-    places = np.flatnonzero(flags & MAPPED)
-    if len(places) == 0:
+    seen = int(np.bitwise_or.reduce(flags))
+    if seen & MAPPED or (seen & QUOTE and not tables.quotes_settle):
+        places = (flags & (MAPPED | QUOTE)).nonzero()[0]
+        mapped = codes.copy()
+        mapped[places] = tables.mapped[codes[places]]
+        after = mapped.tobytes().decode("utf-32-le", "surrogatepass")
+        again = tables.flags.take(mapped, mode="clip")
+        for line, line_end in _lines_at(block, _suspects(after, mapped, again, unescaped, tables)):
+            if line not in handled:  # ftfy's second pass would change it: it is left to the line's own loop
+                handled.add(line)
+                flags[line:line_end] = 0
+                yield from _line_spans(block[line:line_end], start + line, line < unescaped)
+    elif seen & QUOTE:
+        after = _straight(block)
+    else:
         return
-    mapped = codes.copy()
-    mapped[places] = tables.mapped[codes[places]]
-    after = mapped.tobytes().decode("utf-32-le", "surrogatepass")
-    again = tables.flags.take(mapped, mode="clip")
-    for line, line_end in _lines_at(block, _suspects(after, mapped, again, unescaped, tables)):
-        if line not in handled:  # ftfy's second pass would change it: it is left to the line's own loop
-            handled.add(line)
-            flags[line:line_end] = 0
-            yield from _line_spans(block[line:line_end], start + line, line < unescaped)
-    places = np.flatnonzero(flags & MAPPED)
-    if len(places):
-        yield from _mapped_spans(after, codes, places, sorted(handled), start)
+    places = (flags & (MAPPED | QUOTE)).nonzero()[0]
+    yield from _mapped_spans(block, after, places.tolist(), sorted(handled), start)
+
+
+def _straight(block: str) -> str:
+    """Make quotes straight; a handful of searches is quicker than `str.translate`."""
+    for quote, straight in _STRAIGHT.items():
+        if quote in block:
+            block = block.replace(quote, straight)
+    return block
 
 
 def _lines_at(block: str, places: list[int]) -> Iterator[tuple[int, int]]:
@@ -230,26 +241,29 @@ def _may_be_bad(line: str) -> bool:
     return bool(is_bad(line))
 
 
-def _mapped_spans(
-    after: str, codes: Codes, places: npt.NDArray[np.int64], handled: list[int], start: int
-) -> Iterator[Span]:
+def _mapped_spans(block: str, after: str, places: list[int], handled: list[int], start: int) -> Iterator[Span]:
     """Say which characters became one other character; where there are many, neighbours in one span.
 
     `handled` are the starts of lines that have spans of their own: no span reaches across them.
     """
     gap = 1 if len(places) <= FEW_CHANGES else JOIN_WITHIN
-    borders = np.concatenate(([True], np.diff(places) > gap))
-    if handled:
-        borders[1:] |= np.diff(np.searchsorted(handled, places)) != 0
-    # A joined change is cut where it gets too long: count from its first place.
-    first = places[borders][np.cumsum(borders) - 1]
-    part = (places - first) // JOINED_AT_MOST
-    borders[1:] |= np.diff(part) != 0
-    begins = np.flatnonzero(borders)
-    ends = np.concatenate((begins[1:], [len(places)])) - 1
-    rows = zip(places[begins].tolist(), places[ends].tolist(), codes[places[begins]].tolist(), strict=True)
-    for begin, end, code in rows:
-        yield start + begin, start + end + 1, after[begin : end + 1], "quotes" if code in QUOTES else "width"
+    first, last = places[0] if places else 0, -1
+    border = 0  # the first handled line that starts behind `first`
+    for place in places:
+        if last >= 0:
+            while border < len(handled) and handled[border] <= last:
+                border += 1
+            apart = place - last > gap or place - first >= JOINED_AT_MOST
+            if apart or (border < len(handled) and handled[border] <= place):
+                yield start + first, start + last + 1, after[first : last + 1], _mapped_rule(block[first])
+                first = place
+        last = place
+    if last >= 0:
+        yield start + first, start + last + 1, after[first : last + 1], _mapped_rule(block[first])
+
+
+def _mapped_rule(character: str) -> str:
+    return "quotes" if character in _STRAIGHT else "width"
 
 
 def _joined(text: str, spans: list[Span]) -> list[Span]:
@@ -287,6 +301,7 @@ def _difference(before: str, after: str, start: int) -> Iterator[Span]:
 
 _ENTITY = re.compile(r"&#?[0-9A-Za-z]{1,24};")  # ftfy's HTML_ENTITY_RE, whose import costs more than most documents
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_STRAIGHT = {chr(code): '"' if code >= 0x201C else "'" for code in QUOTES}
 _C1 = re.compile("[\x80-\x9f]")
 
 
