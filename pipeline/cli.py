@@ -163,6 +163,7 @@ def run_command(
 ) -> None:
     """Clean RAW, deduplicate it, write CLEAN and a report."""
     with plain_errors():
+        leave_on_sigterm()
         from pipeline.workers import start_fork_server
 
         config = settle(raw, config_file, options)
@@ -170,7 +171,6 @@ def run_command(
         from pipeline.console import Console
         from pipeline.run import run
 
-        leave_on_sigterm()
         console = Console(quiet=quiet)
         with console.watching() as progress:
             result = run(raw, clean, config, workers=workers, progress=progress, dry_run=dry_run)

@@ -16,7 +16,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 PRELOAD = ("pipeline.run.cleaning", "pipeline.run.finishing")
 _PR_SET_PDEATHSIG = 1
 
+_start_lock = threading.Lock()
 _channel: Connection | None = None  # in a child: the way to the parent
 
 
@@ -115,11 +117,35 @@ def context() -> multiprocessing.context.ForkServerContext:
 
 
 def start_fork_server() -> None:
-    """Starts the fork server now, so that its imports overlap with what the caller does next."""
+    """Starts the fork server now, so that its imports overlap with what the caller does next.
+
+    It starts with SIGINT blocked, which its children inherit: Ctrl-C reaches every process of the terminal, and it is
+    the parent that ends them.
+    """
     context()
     from multiprocessing import forkserver
 
-    forkserver.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hides the caller's script while a child is started, so that the child does not run it again.
+
+    multiprocessing has every child import the main module, which a script or notebook without an
+    `if __name__ == "__main__"` does not survive. Nothing that a worker is given stands in there.
+    """
+    with _start_lock:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 class WorkersClosed(Exception):
@@ -139,10 +165,12 @@ class Worker:
         if self.closed:
             raise WorkersClosed
         if self._parent_end is None:
+            start_fork_server()
             chosen = context()
             parent_end, child_end = chosen.Pipe()
             self._process = chosen.Process(target=_serve, args=(child_end, self._memory_mb), daemon=True)
-            self._process.start()
+            with _without_main():
+                self._process.start()
             child_end.close()
             self._parent_end = parent_end
         return self._parent_end
@@ -204,7 +232,6 @@ class Worker:
         if self._parent_end is not None:
             self._parent_end.close()
         self._process = self._parent_end = None
-
 
     def close(self) -> None:
         """Ends the child for good, from any thread."""

@@ -84,8 +84,8 @@ def fates(
     return with_matching(result, clean, matching)
 
 
-EMPTY_EVIDENCE = pa.table({"document": pa.array([], pa.int64()), "canonical": pa.array([], pa.int64())})
-EMPTY_RELATED = pa.table({"document_a": pa.array([], pa.int64()), "document_b": pa.array([], pa.int64())})
+EMPTY_EVIDENCE = pa.schema([("document", pa.int64()), ("canonical", pa.int64())]).empty_table()
+EMPTY_RELATED = pa.schema([("document_a", pa.int64()), ("document_b", pa.int64())]).empty_table()
 
 
 def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int, str]:

@@ -63,7 +63,7 @@ def test_each_bad_file_is_one_row(tmp_path):
     raw, outside = tmp_path / "raw", tmp_path / "outside.txt"
     raw.mkdir()
     outside.write_text("secret")
-    good = {"plain.txt", "sp ace.txt", "new\nline.txt", "..dots..txt", "日本.txt", "-dash.txt", "a#b.txt"}
+    good = {"plain.txt", "sp ace.txt", "new\nline.txt", "dots..txt", "日本.txt", "-dash.txt", "a#b.txt"}
     for number, name in enumerate(sorted(good)):
         (raw / name).write_text(STORY.format(f"mill number {number}") * (number + 1))
     (raw / "binary.bin").write_bytes(bytes(range(256)) * 50)
