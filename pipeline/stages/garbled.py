@@ -70,11 +70,19 @@ def mend_garbled(document: Document, settings: Garbled) -> Document:
         proposed = find(done, settings)
         changes = [change for change in proposed if not change.flag]
         if not changes:
-            return done.edited(STAGE, proposed)
+            return done.edited(STAGE, new_flags(done, proposed))
         done = done.edited(STAGE, changes)
     if any(not change.flag for change in find(done, settings)):
         return document
     return done
+
+
+def new_flags(document: Document, flags: list[Change]) -> list[Change]:
+    """Those flags that an earlier round did not record yet."""
+    if not flags:
+        return flags
+    told = {(edit.rule, edit.before) for edit in document.edits if edit.action == "flagged" and edit.stage == STAGE}
+    return [flag for flag in flags if (flag.rule, document.text[flag.start : flag.end]) not in told]
 
 
 def find(document: Document, settings: Garbled) -> list[Change]:

@@ -29,7 +29,9 @@ JUNK_LETTERS = 8  # shorter runs along a row of keys are words: were, pop, trew
 
 NOISE = re.compile(r"[~^|¦¬■`´]")  # in running text there are none; OCR makes them of specks and lines
 NOISE_MARKS = frozenset("~^|¦¬\\;:,.'’‘`´_-—»«<>*■•§°°\"!/")
-NOISE_CHARACTERS = 15
+NOISE_CHARACTERS = 15  # a shorter line of marks is an ornament or a smiley
+NOISE_KINDS = 6
+DRAWN = re.compile(r"=|->|(.)\1\1")  # formulas and lines of ornaments
 
 APOSTROPHE = re.compile(  # don't, they're, I've: nothing else can have stood there
     r"\b(?:[A-Za-z]{2,}n\ufffd(?=t\b)|(?:[Tt]hey|[Ww]e|[Yy]ou)\ufffd(?=(?:re|ve|ll|d)\b)|I\ufffd(?=(?:m|ve|ll|d)\b))"
@@ -137,7 +139,7 @@ def keyboard_junk(passage: Passage) -> Iterator[Change]:
 
 
 def noise(passage: Passage) -> Iterator[Change]:
-    """A line of scattered marks and single letters, as OCR makes of a stain or a picture, is flagged."""
+    """Flag a line of scattered marks and single letters, as OCR makes of a stain or a picture."""
     told = 0
     for found in NOISE.finditer(passage.text):
         if found.start() < told:
@@ -147,12 +149,9 @@ def noise(passage: Passage) -> Iterator[Change]:
         content = passage.text[line.start : line.end]
         solid = "".join(content.split())
         marks = [character for character in solid if character in NOISE_MARKS]
-        if (
-            len(solid) < NOISE_CHARACTERS
-            or len(set(marks)) < 6
-            or 2 * len(marks) < len(solid)
-            or passage.in_code(line.start)
-        ):
+        if len(solid) < NOISE_CHARACTERS or len(set(marks)) < NOISE_KINDS or 2 * len(marks) < len(solid):
+            continue
+        if passage.in_fence(line.start) or content.startswith(("    ", "\t", "|")) or DRAWN.search(content):
             continue
         tokens = content.split()
         if max(map(len, tokens)) <= 8 and not any(token.isalpha() and len(token) > 4 for token in tokens):

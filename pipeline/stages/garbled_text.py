@@ -112,10 +112,10 @@ class Passage:
 
     @cached_property
     def cased(self) -> bool:
-        """Whether sentences begin with capitals here, so that one that does not says something."""
+        """Whether three sentences in four begin with capitals here, so that one that does not says something."""
         letters = AFTER_STOP.findall(self.text)
         lower = sum(letter.islower() for letter in letters)
-        return len(letters) >= 3 and lower <= max(1, len(letters) // 12)
+        return len(letters) >= 3 and 4 * lower <= len(letters) + 1
 
     @cached_property
     def code(self) -> list[tuple[int, int]]:

@@ -58,7 +58,7 @@ def strip_markup(document: Document) -> Document:
         if done is before:
             return flag_broken(done)
     if take_layer(done) is not done:
-        return document.edited(STAGE, [Change(0, min(len(document.text), 80), "", "too-many-layers", flag=True)])
+        return flag(document, min(len(document.text), 80), "too-many-layers")
     return flag_broken(done)
 
 
@@ -74,9 +74,14 @@ def take_layer(document: Document) -> Document:
 def flag_broken(document: Document) -> Document:
     """Flag front matter that is left because it could not be read."""
     found = front_matter(document.text) if document.text.startswith("---") else None
-    if found is None:
+    return document if found is None else flag(document, found[0], "broken-front-matter")
+
+
+def flag(document: Document, end: int, rule: str) -> Document:
+    """Flag the beginning of the text, once."""
+    if any(edit.stage == STAGE and edit.rule == rule for edit in document.edits):
         return document
-    return document.edited(STAGE, [Change(0, found[0], "", "broken-front-matter", flag=True)])
+    return document.edited(STAGE, [Change(0, end, "", rule, flag=True)])
 
 
 def take_front_matter(document: Document) -> Document:

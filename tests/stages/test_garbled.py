@@ -25,7 +25,7 @@ def mended(text: str, language: str | None = "en", **options: bool) -> Document:
     document = Document("notes/a.txt", text, language=language)
     done = mend_garbled(document, Garbled(**options))
     assert undo(done.text, done.edits) == text
-    assert mend_garbled(done, Garbled(**options)).text == done.text
+    assert mend_garbled(done, Garbled(**options)) is done
     if not done.edits:
         assert done is document
     return done
@@ -211,9 +211,10 @@ def test_each_sentence_is_flagged_once() -> None:
 
 PIECES = [
     "..", ".", ",", ",,", " ,", " .", ". ", "! ", "? ", " ", "\n", "\n\n", "became.", "the the ", "a a ", "to to ",
-    "The ", "There are ", "’s ", "'s There are ", "ofthe ", "wbich ", "o f ", "th e ", "\ufffd", "don\ufffdt ", "asdfgfdsa", "( , )",
-    "(", ")", "end.The next", "cold,which is", "is or was Does not", "cannot be known. ", "Boats", BEFORE, AFTER,
-    "the.", "\t",     "```\n", "| ", "é", "漢", "\x00", "\ud800", "x", "Hauls water up. ", "~^|¦¬; ' . , : «", "U.S.", "0",
+    "The ", "There are ", "’s ", "'s There are ", "ofthe ", "wbich ", "o f ", "th e ", "\ufffd", "don\ufffdt ",
+    "asdfgfdsa", "( , )", "(", ")", "end.The next", "cold,which is", "is or was Does not", "cannot be known. ",
+    "Boats", BEFORE, AFTER, "the.", "\t", "```\n", "| ", "é", "漢", "\x00", "\ud800", "x", "Hauls water up. ",
+    "~^|¦¬; ' . , : «", "U.S.", "0",
 ]  # fmt: skip
 
 
@@ -233,8 +234,8 @@ def test_any_text_can_be_mended(text: str, language: str | None) -> None:
 
 NASTY = [
     ".", "..", "....  ", ". a", ". became.", "the ", "the the ", " ,", ",,", " ( ,", "\ufffd", "\ufffd ", "asdf ",
-    "’s There ",    " The a", "\na", "~^|", "~;: ", "a.b.", "Aaaas aa. ", " aaaaaaaaaaaaaaaaaaaaaaaa", "```\n", "don\ufffdt ",
-    "end.The x ",    "word. ", "word! word ", "a", " ", "\n", "a a ",
+    "’s There ", " The a", "\na", "~^|", "~;: ", "a.b.", "Aaaas aa. ", " aaaaaaaaaaaaaaaaaaaaaaaa", "```\n",
+    "don\ufffdt ", "end.The x ", "word. ", "word! word ", "a", " ", "\n", "a a ",
 ]  # fmt: skip
 
 
@@ -245,12 +246,10 @@ def test_time_grows_as_the_text_does(piece: str, head: str) -> None:
 
     def seconds(size: int) -> float:
         document = Document("a.txt", head + piece * (size // len(piece)), language="en")
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            mend_garbled(document, Garbled())
-            best = min(best, time.perf_counter() - start)
-        return best
+        start = time.process_time()
+        mend_garbled(document, Garbled())
+        return time.process_time() - start
 
-    small, large = seconds(4_000), seconds(32_000)
-    assert large < 30 * small + 0.005, (small, large)
+    small = min(seconds(6_000) for _ in range(3))
+    large = (seconds(48_000) for _ in range(5))
+    assert any(took < 30 * small + 0.005 for took in large), small

@@ -19,7 +19,7 @@ def stripped(text: str, kind: str = "text", **fields: object) -> Document:
     document = Document("notes/a.md", text, kind=kind, **fields)  # type: ignore[arg-type]
     done = strip_markup(document)
     assert undo(done.text, done.edits) == text
-    assert strip_markup(done).text == done.text
+    assert strip_markup(done) is done
     if done.text == text and not done.edits:
         assert done is document
     return done
@@ -257,12 +257,10 @@ def test_time_grows_as_the_text_does(piece: str, head: str) -> None:
 
     def seconds(size: int) -> float:
         document = Document("a.md", head + piece * (size // len(piece)), kind="markdown")
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            strip_markup(document)
-            best = min(best, time.perf_counter() - start)
-        return best
+        start = time.process_time()
+        strip_markup(document)
+        return time.process_time() - start
 
-    small, large = seconds(4_000), seconds(32_000)
-    assert large < 30 * small + 0.005, (small, large)
+    small = min(seconds(6_000) for _ in range(3))
+    large = (seconds(48_000) for _ in range(5))
+    assert any(took < 30 * small + 0.005 for took in large), small
