@@ -29,12 +29,43 @@ SITE_KEYS = ("og:site_name", "application-name", "publisher", "dc.publisher", "c
 
 # JSON-LD types that stand for the page itself, not for its publisher, its breadcrumbs or a thing it lists.
 PAGE_TYPES = frozenset(
-    "Article NewsArticle BlogPosting Report ScholarlyArticle TechArticle SocialMediaPosting LiveBlogPosting "
-    "AnalysisNewsArticle OpinionNewsArticle ReportageNewsArticle ReviewNewsArticle AdvertiserContentArticle "
-    "DiscussionForumPosting QAPage Product Recipe Review WebPage ItemPage FAQPage AboutPage CollectionPage "
-    "Event Course VideoObject HowTo Book Movie JobPosting SoftwareApplication Service".split()
+    {
+        "Article",
+        "NewsArticle",
+        "BlogPosting",
+        "Report",
+        "ScholarlyArticle",
+        "TechArticle",
+        "SocialMediaPosting",
+        "LiveBlogPosting",
+        "AnalysisNewsArticle",
+        "OpinionNewsArticle",
+        "ReportageNewsArticle",
+        "ReviewNewsArticle",
+        "AdvertiserContentArticle",
+        "DiscussionForumPosting",
+        "QAPage",
+        "Product",
+        "Recipe",
+        "Review",
+        "WebPage",
+        "ItemPage",
+        "FAQPage",
+        "AboutPage",
+        "CollectionPage",
+        "Event",
+        "Course",
+        "VideoObject",
+        "HowTo",
+        "Book",
+        "Movie",
+        "JobPosting",
+        "SoftwareApplication",
+        "Service",
+    }
 )
 MAX_JSON = 2_000_000  # characters of JSON-LD in one script; the largest seen are 0.5 MB
+SAME_TITLE = 0.5  # an h1 with this share of its words in the declared title is that title, as printed
 MAX_FIELD = 500  # characters of a title or an author; more is a text that strayed into the field
 
 _MONTHS = {
@@ -57,10 +88,10 @@ _BY = re.compile(r"^(?:by|von|par|por|door|di)[:\s]\s*", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a page says of itself; None where it says nothing usable. `date` is ISO 8601, `language`
-    two or three letters.
+    """What a page says of itself; None where it says nothing usable.
 
-    `types` are the schema.org and Open Graph types the page declares.
+    `date` is ISO 8601, `language` two or three letters; `types` are the declared types
+    (schema.org, Open Graph).
     """
 
     title: str | None = None
@@ -111,6 +142,12 @@ def read_metadata(tree: HtmlElement, url: str | None = None) -> Metadata:
         site=_host(address) or site_name,
         types=frozenset(kind for node in nodes for kind in _types(node)) | frozenset(metas.get("og:type", ())),
     )
+
+
+def json_ld_nodes(tree: HtmlElement) -> list[dict[str, Any]]:
+    """The JSON-LD objects on the page, in its order."""
+    scripts = (script for script in tree.iter("script") if "ld+json" in script.get("type", "") and script.text)
+    return [node for script in scripts if len(script.text) <= MAX_JSON for node in _json_ld(script.text)]
 
 
 def _collect(tree: HtmlElement) -> tuple[dict[str, list[str]], list[str], list[HtmlElement], list[HtmlElement]]:
@@ -212,42 +249,47 @@ def _title(
     headings: list[HtmlElement],
     site_name: str | None,
 ) -> str | None:
-    """The page's title: the headline it declares, else its only h1, else `<title>` without the site's name."""
-    element = tree.find(".//head/title")
-    if element is None:
-        element = tree.find(".//title")
-    full = _tidy(element.text_content()) if element is not None else None
+    """The page's title, as it is printed on the page if it is: the h1 that says what the page declares.
+
+    Declared is a headline in JSON-LD, a title in the meta tags or `<title>`, without the site's name. What is
+    declared may be written for search engines, and a lone h1 may be the site's name, so one needs the other.
+    """
+    element = next(tree.iter("title"), None)
+    texts = [*(text for node in pages for text in _strings(node.get("headline"))), _first(metas, TITLE_KEYS)]
+    texts.append(element.text_content() if element is not None else None)
+    declared = next((_without_site(tidy, site_name) for text in texts if (tidy := _tidy(text))), None)
     shown = [tidy for heading in headings if (tidy := _tidy(heading.text_content()))]
-    declared = [*(text for node in pages for text in _strings(node.get("headline"))), _first(metas, TITLE_KEYS)]
-    for candidate in declared:
-        if tidy := _tidy(candidate):
-            # The headline as it stands on the page beats the one written for search engines, if they begin alike.
-            return _without_site(tidy, site_name, shown)
-    if len(shown) == 1:
-        return shown[0]
-    if full:
-        return _without_site(full, site_name, shown)
-    return shown[0] if shown else None
+    if declared is None:
+        return shown[0] if shown else None
+    wanted = _word_set(declared)
+    alike = [(_share(_word_set(text), wanted), -number, text) for number, text in enumerate(shown) if text != site_name]
+    _, _, printed = max(alike, default=(0.0, 0, declared))
+    words = _word_set(printed)
+    return printed if len(words & wanted) >= SAME_TITLE * len(words) else declared
 
 
-def _without_site(title: str, site_name: str | None, shown: list[str]) -> str:
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower()))
+
+
+def _share(some: frozenset[str], others: frozenset[str]) -> float:
+    """Jaccard similarity of two sets of words."""
+    return len(some & others) / max(len(some | others), 1)
+
+
+def _without_site(title: str, site_name: str | None) -> str:
     """`title` without the site's name in front or behind.
 
-    >>> _without_site("Rain in May - The Daily Post", "The Daily Post", []), _without_site("Rain | Post", None, ["Rain"])
-    ('Rain in May', 'Rain')
-    >>> _without_site("Spider-Man - a review", None, [])
+    >>> _without_site("Rain in May - The Daily Post", "The Daily Post")
+    'Rain in May'
+    >>> _without_site("Spider-Man - a review", "The Daily Post")
     'Spider-Man - a review'
     """
-    for heading in shown:
-        if heading != title and len(heading) > 3 and _SEPARATOR.split(title)[0].lower() == heading.lower():
-            return heading
-    if site_name:
-        for separator in _SEPARATOR.finditer(title):
-            head, tail = title[: separator.start()], title[separator.end() :]
-            if tail.lower() == site_name.lower() and head:
-                return head
-            if head.lower() == site_name.lower() and tail:
-                return tail
+    for separator in _SEPARATOR.finditer(title) if site_name else ():
+        head, tail = title[: separator.start()], title[separator.end() :]
+        for name, rest in ((tail, head), (head, tail)):
+            if rest and name.lower() == str(site_name).lower():
+                return rest
     return title
 
 
