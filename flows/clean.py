@@ -127,6 +127,7 @@ def main(raw: str, clean: str, config_file: Path | None, quiet: bool, verbose: b
     with plain_errors():
         config = settle(raw, config_file, options)
         api = PREFECT_API_URL.value()
+        check_server(kept["where"], api)
         if kept["approve"] and not api:
             raise UsageError("--approve needs a server with a UI: prefect server start, then set PREFECT_API_URL.")
         # Killed by SIGTERM, Python would leave the server that Prefect started for this run behind.

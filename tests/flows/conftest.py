@@ -1,0 +1,188 @@
+"""A real Prefect server on loopback, and the flow as a process of its own: what a team has."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STARTS_WITHIN = 180.0  # seconds; a busy machine migrates the database slowly
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(done: Callable[[], object], what: str, seconds: float = STARTS_WITHIN) -> object:
+    """What `done` gives, as soon as it is true; a test fails when that takes too long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if found := done():
+                return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what} took longer than {seconds:g} s")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process of ours and what it started: each is the leader of a session of its own."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+class Server:
+    """A Prefect server process on loopback, with a home of its own; it can be restarted."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes that talk to this server."""
+        return {
+            **os.environ,
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_API_URL": self.api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        with (self.home / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True, cwd=self.home
+            )
+        wait_for(self._healthy, "the Prefect server")
+
+    def _healthy(self) -> bool:
+        with urllib.request.urlopen(f"{self.api}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of the flows."""
+    running = Server(tmp_path_factory.mktemp("prefect"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Server]:
+    """Prefect in this process talks to the server."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    with temporary_settings(
+        {PREFECT_API_URL: server.api, PREFECT_HOME: server.home, PREFECT_LOGGING_TO_API_ENABLED: False}
+    ):
+        yield server
+
+
+class Started:
+    """`python -m flows.clean` as a process."""
+
+    def __init__(self, server: Server, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "flows.clean", *map(str, arguments)],
+            cwd=ROOT, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+    def end(self, leaves_with: int = 0) -> str:
+        """What it printed, once it has ended as it should."""
+        said = self.process.communicate(timeout=600)[0].decode()
+        assert self.process.returncode == leaves_with, said
+        return said
+
+
+@pytest.fixture
+def flow(server: Server) -> Iterator[Callable[..., Started]]:
+    """Starts the flow; none outlives its test."""
+    started: list[Started] = []
+
+    def start(*arguments: object) -> Started:
+        started.append(Started(server, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        stop(one.process)
+
+
+def published(clean: Path) -> dict[str, str]:
+    """Every published file and its hash."""
+    generation = clean / ".current"
+    return {
+        str(path.relative_to(generation)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(generation.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The samples, and 60 short articles of which every sixth is a near copy of the one before."""
+    import shutil
+
+    raw = tmp_path_factory.mktemp("corpus") / "raw"
+    shutil.copytree(ROOT / "raw", raw)
+    (raw / "more").mkdir()
+    places = ["harbour", "mill", "station", "school", "bridge", "market", "chapel", "quarry"]
+    for number in range(60):
+        seed = number - 1 if number % 6 == 5 else number
+        lines = [
+            f"The {places[(seed + k) % 8]} at kilometre {seed * 17 + k} was visited by {seed * 31 + k * 7} people in "
+            f"{1900 + (seed * 13 + k) % 120}, who came by the {places[(seed * 3 + k) % 8]} road number {seed + 40 * k}."
+            for k in range(14)
+        ]
+        ending = "The second edition says so too." if number % 6 == 5 else f"Report number {number} ends here."
+        (raw / "more" / f"report-{number:02d}.txt").write_text(
+            f"Report {seed} on the places of the valley\n\n" + "\n\n".join(lines) + f"\n\n{ending}\n", encoding="utf-8"
+        )
+    return raw
+
+
+@pytest.fixture(scope="session")
+def expected(
+    clean_corpus: Callable[..., object], corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What the command line publishes from that corpus."""
+    clean = tmp_path_factory.mktemp("expected") / "clean"
+    clean_corpus(corpus, clean, "--quiet", "--config", small_batches(clean.parent))
+    return published(clean)
+
+
+def small_batches(folder: Path) -> Path:
+    """A configuration with batches of a few documents, so that a small corpus has many tasks."""
+    path = folder / "small.toml"
+    path.write_text("[reading]\nbatch_documents = 3\nbatch_bytes = 20000\n", encoding="utf-8")
+    return path
