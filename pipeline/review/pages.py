@@ -46,7 +46,7 @@ def cut(rows: Any, request: Request, per_page: int = PER_PAGE) -> Slice:
     """The page of `rows` that the request asks for; a page that is not there gives the nearest."""
     asked = request.query_params.get("page", "1")
     pages = max(1, -(-len(rows) // per_page))
-    number = min(max(1, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1), pages)
+    number = min(max(1, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 13 else 1), pages)
     return Slice(rows[(number - 1) * per_page : number * per_page], number, pages, len(rows))
 
 
@@ -184,17 +184,19 @@ def changes_in_context(final: str | None, edits: Sequence[Edit], shown: Sequence
                 before[step] = text
         except ValueError:
             before = {}
-    return [
-        {
-            "stage": edit.stage,
-            "rule": edit.rule,
-            "step": edit.step,
-            "start": edit.start,
-            "line": edit.before,
-            **in_context(edit, before.get(edit.step), ()),
-        }
-        for edit in shown
-    ]
+    changes = []
+    for edit in shown:
+        context = in_context(edit, before.get(edit.step), ())
+        place = {"stage": edit.stage, "rule": edit.rule, "step": edit.step, "start": edit.start, "line": edit.before}
+        changes.append({**place, **context, "whole_line": _is_line(edit, context["left"], context["right"])})
+    return changes
+
+
+def _is_line(edit: Edit, left: str, right: str) -> bool:
+    """Whether an edit took out whole lines, which a person can decide about, or something within one."""
+    starts = not left or left.endswith("\n") or edit.before.startswith("\n")
+    ends = not right or right.startswith("\n") or edit.before.endswith("\n")
+    return edit.action == "removed" and starts and ends
 
 
 def related(request: Request, published: Published, _context: Context) -> Made:

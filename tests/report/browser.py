@@ -65,7 +65,7 @@ class Watched:
     def check(self) -> None:
         """Nothing ran, nothing was fetched, nothing was said."""
         assert self.page.evaluate("typeof window.pwned") == "undefined"
-        assert self.faults == []
+        assert self.faults == [], self.faults
         overflow = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"the page is {overflow} px wider than the screen"
 
@@ -79,4 +79,4 @@ class Watched:
         grave = [
             f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found if one["impact"] in ("serious", "critical")
         ]
-        assert grave == []
+        assert grave == [], grave

@@ -13,7 +13,7 @@ from tests.report.corpus import make_corpus, write_generation
 from tests.report.made import make_report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it is open, asyncio is taken in this thread
 def browser() -> Iterator[Any]:
     with open_browser() as opened:
         yield opened

@@ -124,7 +124,7 @@ def make_corpus(rows: int, seed: int = 1, hostile: bool = False, sentences: int 
     if hostile:
         for i, text in enumerate(HOSTILE):
             pool[int(picks[i % rows][0])] = text
-        renamed = {i: f"evil/{i} {HOSTILE[i % len(HOSTILE)]}.txt".replace("\x00", "") for i in range(0, rows, 2)}
+        renamed = {i: f"evil/{i} {HOSTILE[i // 2 % len(HOSTILE)]}.txt".replace("\x00", "") for i in range(0, rows, 2)}
         for i, name in renamed.items():
             sources[i] = name
         for row in evidence:
