@@ -50,7 +50,7 @@ class Cover:
 
     `first` int64[pairs + 1]; `weight` int64: 0 for units that do not count; `share` float64: of the unit's weight
     found in y, 0 where a number or name lacks; `loose`: the same without asking for numbers and names;
-    `place` int32: the unit of y where the counterpart starts, -1 for none.
+    `place` int32: the unit of y where the counterpart starts, -1 for none; `same` bool: it stands there word for word.
     """
 
     first: Positions
@@ -58,6 +58,13 @@ class Cover:
     share: NDArray[np.float64]
     loose: NDArray[np.float64]
     place: NDArray[np.int32]
+    same: NDArray[np.bool_]
+
+    def verbatim(self) -> NDArray[np.float64]:
+        """For each pair the share of x's weight in units that stand in y word for word."""
+        total = _sums(self.weight, self.first)
+        found = _sums(np.where(self.same, self.weight, 0), self.first)
+        return np.divide(found, total, out=np.zeros(total.size), where=total > 0)
 
     def coverage(self, least: float) -> NDArray[np.float64]:
         """For each pair the share of x's weight in units found with at least `least`; 0 where x has no weight."""
@@ -140,7 +147,7 @@ def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], c
         share[rest], loose[rest] = strict / total[rest], weak / total[rest]
         some = at >= 0
         place[rest[some]] = columns[at[some]] - opens[row_pair[rest[some]]]
-    return Cover(first, weight, share, loose, place.astype(np.int32))
+    return Cover(first, weight, share, loose, place.astype(np.int32), same)
 
 
 def salt(pair: Positions) -> Hashes:
@@ -159,10 +166,15 @@ def join_units(every: Sequence[Units]) -> Units:
         return np.concatenate([getattr(part, name) for part in every])
 
     return Units(
-        chain([part.first for part in every]),
-        *(glue(name) for name in ("hash", "start", "end", "length")),
-        chain([part.word_first for part in every]),
-        *(glue(name) for name in ("word", "number", "name")),
+        first=chain([part.first for part in every]),
+        hash=glue("hash"),
+        start=glue("start"),
+        end=glue("end"),
+        length=glue("length"),
+        word_first=chain([part.word_first for part in every]),
+        word=glue("word"),
+        number=glue("number"),
+        name=glue("name"),
     )
 
 

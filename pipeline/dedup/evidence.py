@@ -12,7 +12,7 @@ from pipeline.dedup.compare import sentence_text
 from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover, salt
 from pipeline.dedup.near import intersections, node_rows
 from pipeline.dedup.overlap import read_texts, take_units
-from pipeline.dedup.parts import Store, load, ranges
+from pipeline.dedup.parts import Store, column, load, ranges
 from pipeline.dedup.rarity import Rarity
 from pipeline.dedup.words import Positions, split
 
@@ -78,12 +78,12 @@ def _losses(
     union = in_x + in_y - shared
     return pa.table(
         {
-            "node": nodes,
-            "jaccard": np.divide(shared, union, out=np.ones(nodes.size), where=union > 0),
-            "coverage": there.coverage(RETOLD_SHARE),
-            "coverage_back": back.coverage(RETOLD_SHARE),
-            "containment": np.divide(shared, in_x, out=np.ones(nodes.size), where=in_x > 0),
-            "shared_shingles": shared,
+            "node": column(nodes),
+            "jaccard": column(np.divide(shared, union, out=np.ones(nodes.size), where=union > 0)),
+            "coverage": column(there.coverage(RETOLD_SHARE)),
+            "coverage_back": column(back.coverage(RETOLD_SHARE)),
+            "containment": column(np.divide(shared, in_x, out=np.ones(nodes.size), where=in_x > 0)),
+            "shared_shingles": column(shared),
             "lost_sentences": pa.array(lost, pa.list_(pa.string())),
             "lost_sentence_count": pa.array(counts, pa.int32()),
             "lost_numbers": pa.array(numbers, pa.list_(pa.string())),

@@ -20,7 +20,7 @@ from pipeline.dedup.near import pack, unpack
 from pipeline.dedup.parts import Executor, Layout, SketchPart, load, make_layout, ranges, save
 from pipeline.dedup.rarity import background, from_counts
 from pipeline.dedup.result import Almost, Choice, DocumentColumns, Matching
-from pipeline.dedup.stars import DECIDED, EXACT, NEAR, OVERLAP, Edges, Nodes
+from pipeline.dedup.stars import DECIDED, NEAR, OVERLAP, Edges, Nodes
 from pipeline.dedup.words import Positions
 
 CORPUS_DOCUMENTS = 2_000  # from so many on, the corpus itself says which words are rare
@@ -133,9 +133,13 @@ class _Job:
         self.counts["documents"], self.counts["texts"] = layout.count, self.nodes
 
     def _apart(self, same: Positions) -> Positions:
-        """Equal texts share a key, but for those that a person said are not duplicates of each other."""
+        """Equal texts share a key, but for those that a person said are not duplicates of each other.
+
+        Of two equal texts that are not duplicates, the later in source order gets a key of its own, and is then
+        no duplicate of any copy of that text (see `_without_never`).
+        """
         of_rank = self.text_of_rank
-        single = {r for pair in self.never if of_rank[pair[0]] == of_rank[pair[1]] for r in pair}
+        single = {max(pair) for pair in self.never if of_rank[pair[0]] == of_rank[pair[1]]}
         key = same.copy()
         for i, rank in enumerate(sorted(single)):
             key[self.document_of[rank]] = same.size + i
@@ -206,10 +210,8 @@ class _Job:
         a, b = found["a"][is_near], found["b"][is_near]
         a_of_b = found["shared"][is_near] / np.maximum(1, found["in_b"][is_near])
         b_of_a = found["shared"][is_near] / np.maximum(1, found["in_a"][is_near])
-        kind = np.where(self.node_text[a] == self.node_text[b], EXACT, NEAR)
-        self.near_edges = Edges(
-            np.append(a, b), np.append(b, a), np.append(a_of_b, b_of_a), np.append(kind, kind).astype(np.int8)
-        )
+        kind = np.full(2 * a.size, NEAR, np.int8)
+        self.near_edges = Edges(np.append(a, b), np.append(b, a), np.append(a_of_b, b_of_a), kind)
         self.counts["near"] = {"candidate_pairs": sum(counts), "verified_pairs": int(a.size)}
 
     # -- overlapping documents
@@ -218,7 +220,7 @@ class _Job:
         """Coverage of the pairs that share rare word pairs or an origin."""
         folder, config = self.folder, self.config
         groups = range(len(self.layout.groups))
-        certain = self._join_edges([self.near_edges, self._decided(), self._equal_texts()])
+        certain = self._join_edges([self.near_edges, self._decided()])
         self.near_choice = stars.choose(certain, self.node_values, config.keep == "best")
         centre = self.near_choice[0]
         eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words)
@@ -247,7 +249,7 @@ class _Job:
         self._map(overlap.gather_units, [(folder, g, "overlap_marks", "units") for g in groups])
         steps = range(0, found.size, overlap.BLOCK)
         measured = self._map(overlap.measure, [(folder, i, min(i + overlap.BLOCK, found.size)) for i in steps])
-        self._qualify(found, np.concatenate([np.zeros((0, 6)), *measured]))
+        self._qualify(found, np.concatenate([np.zeros((0, 8)), *measured]))
 
     def _with_near_duplicates(self, pairs: NDArray[np.uint64], centre: Positions) -> NDArray[np.uint64]:
         """To candidate pairs of centres add those of each centre with the other's near duplicates.
@@ -302,9 +304,10 @@ class _Job:
         """Which measured pairs are duplicates, and in which direction."""
         config = self.config
         a, b = unpack(pairs)
-        a_by_b, b_by_a, a_in_b, b_in_a, own_a, own_b = measured.T
+        a_by_b, b_by_a, a_in_b, b_in_a, own_a, own_b, a_same, b_same = measured.T
         enough = (own_a >= config.overlap.own_words) & (own_b >= config.overlap.own_words)
-        retold = enough & (a_by_b >= config.coverage) & (b_by_a >= config.coverage)
+        versions = np.minimum(a_same, b_same) >= overlap.VERSION_SHARE
+        retold = enough & ~versions & (np.minimum(a_by_b, b_by_a) >= config.coverage)
         whole = config.overlap.contained
         b_keeps = enough & ((a_in_b >= whole) & (self.words[a] <= self.words[b]) | retold)
         a_keeps = enough & ((b_in_a >= whole) & (self.words[b] <= self.words[a]) | retold)
@@ -337,8 +340,8 @@ class _Job:
 
     def _choose(self) -> None:
         """Stars over everything that was proved and everything that a person decided."""
-        self.edges = self._join_edges([self.near_edges, self.overlap_edges, self._decided(), self._equal_texts()])
-        near_edges = self._join_edges([self.near_edges, self._decided(), self._equal_texts()])
+        self.edges = self._join_edges([self.near_edges, self.overlap_edges, self._decided()])
+        near_edges = self._join_edges([self.near_edges, self._decided()])
         centre, reason = self.near_choice
         dropped = np.flatnonzero(reason >= 0)
         edge = reason[dropped]
@@ -368,33 +371,15 @@ class _Job:
         size = 2 * a.size
         return Edges(np.append(a, b), np.append(b, a), np.ones(size), np.full(size, DECIDED, np.int8))
 
-    def _equal_texts(self) -> Edges:
-        """Nodes of one text that a person's decision keeps apart from some other copy: all pairs of them."""
-        order = np.lexsort((np.arange(self.nodes), self.node_text))
-        text = self.node_text[order]
-        start = np.flatnonzero(np.concatenate(([True], text[1:] != text[:-1]))) if text.size else order
-        length = np.diff(start, append=text.size)
-        left, right = near.run_pairs(start[length > 1], length[length > 1])
-        a, b = order[left], order[right]
-        size = 2 * a.size
-        return Edges(np.append(a, b), np.append(b, a), np.ones(size), np.full(size, EXACT, np.int8))
-
     def _without_never(self, edges: Edges) -> Edges:
         """Without the pairs that a person said are not duplicates, nor pairs of other copies of those texts."""
         if not self.never:
             return edges
-        of_rank = self.text_of_rank
-        texts = {(int(of_rank[a]), int(of_rank[b])) for a, b in self.never if of_rank[a] != of_rank[b]}
-        nodes = self.node_of[self.document_of]
-        pairs = {(int(nodes[a]), int(nodes[b])) for a, b in self.never}
-        text = self.node_text
-        keep = np.array(
-            [
-                not ({(x, y), (y, x)} & pairs or {(int(text[x]), int(text[y])), (int(text[y]), int(text[x]))} & texts)
-                for x, y in zip(edges.keeps.tolist(), edges.drops.tolist(), strict=True)
-            ],
-            bool,
-        )
+        of_rank, text = self.text_of_rank, self.node_text
+        pairs = {(int(of_rank[a]), int(of_rank[b])) for a, b in self.never}
+        forbidden = np.array(sorted(a * self.nodes * 2 + b for p in pairs for a, b in (p, p[::-1])), np.int64)
+        one, other = text[edges.keeps], text[edges.drops]  # numbers below that of nodes, so that the pairs are unique
+        keep = (one != other) & ~np.isin(one * self.nodes * 2 + other, forbidden)
         return Edges(edges.keeps[keep], edges.drops[keep], edges.cover[keep], edges.relation[keep])
 
     # -- evidence

@@ -49,8 +49,8 @@ def read_hashes(folder: Path, group: int) -> None:
         if not table.num_rows:
             continue
         here = slice(first - low, first - low + table.num_rows)
-        buffer = table["text_hash"].chunk(0)
-        raw = np.frombuffer(buffer.buffers()[1], np.uint64, 2 * table.num_rows, buffer.offset * 16)
+        hashes = table["text_hash"].chunk(0)
+        raw = np.frombuffer(hashes.buffers()[1], np.uint64, 2 * table.num_rows, hashes.offset * 16)
         text[here] = raw.reshape(-1, 2)
         words[here] = table["words"].to_numpy()
         shingles[here] = np.diff(lists(table, "shingles")[1])

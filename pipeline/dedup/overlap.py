@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Units, cover, join_units, units
 from pipeline.dedup.near import node_rows, pack, run_pairs, unpack
-from pipeline.dedup.parts import Store, lists, load, load_layout, save
+from pipeline.dedup.parts import Store, column, lists, load, load_layout, save
 from pipeline.dedup.rarity import Rarity
 from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
@@ -25,6 +25,9 @@ FULL_SCALE_DOCUMENTS = 60_000  # beyond so many documents fewer shingles of each
 LEAST_SHARED = 3  # kept shingles that a candidate pair shares at least
 LEAST_CONTAINMENT = 0.2  # of the kept shingles of the shorter; retellings measured: 0.47, unrelated pairs: 0.16
 TEMPLATE_DOCUMENTS = 7  # a sentence that stands in more documents than this is a template, not evidence
+# Texts that share more than this word for word are versions of one text (laws, licences, later reports): there the
+# sentences that differ are what matters, so only containment makes one of them a duplicate, not retelling.
+VERSION_SHARE = 0.3
 RELATED_COVERAGE = 0.6  # pairs that reach this both ways, or `coverage` one way, are reported
 BLOCK = 2_000  # pairs whose coverage is computed at a time
 
@@ -168,8 +171,8 @@ def read_texts(folder: Path, group: int, wanted: Positions) -> list[str]:
         mine = wanted[slice(*np.searchsorted(wanted, (first, int(layout.first[part + 1]))))] - first
         if mine.size:
             rows = layout.parts[part].rows
-            column = pq.read_table(layout.parts[part].documents_path, columns=["text"])["text"]
-            texts += column.take((rows[mine] if rows is not None else mine).astype(np.int64)).to_pylist()
+            found = pq.read_table(layout.parts[part].documents_path, columns=["text"])["text"]
+            texts += found.take(column((rows[mine] if rows is not None else mine).astype(np.int64))).to_pylist()
     return [text or "" for text in texts]
 
 
@@ -224,10 +227,10 @@ def count_stems(folder: Path, group: int) -> None:
 
 
 def measure(folder: Path, low: int, high: int) -> NDArray[np.float64]:
-    """Step: the coverage of the pairs `low` to `high - 1` of `overlap.npy`, float64[pairs, 6].
+    """Step: the coverage of the pairs `low` to `high - 1` of `overlap.npy`, float64[pairs, 8].
 
     Share of a that b covers and of b that a covers; the same counting only what stands there nearly word for word;
-    own words (in sentences that are no template) of a and of b.
+    own words (in sentences that are no template) of a and of b; share of a that stands in b word for word, and back.
     """
     a, b = unpack(np.load(folder / "overlap.npy", mmap_mode="r")[low:high])
     nodes = np.unique(np.concatenate((a, b)))
@@ -240,4 +243,4 @@ def measure(folder: Path, low: int, high: int) -> NDArray[np.float64]:
     words = np.diff(words)
     retold = both.coverage(RETOLD_SHARE).reshape(2, -1)
     contained = both.coverage(CONTAINED_SHARE).reshape(2, -1)
-    return np.column_stack((*retold, *contained, words[left], words[right]))
+    return np.column_stack((*retold, *contained, words[left], words[right], *both.verbatim().reshape(2, -1)))

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.dedup.words import Hashes, Positions
@@ -122,7 +123,7 @@ def read_sketch(part: SketchPart, columns: Sequence[str]) -> pa.Table:
         schema=pa.schema([reader.schema.field(name) for name in columns]),
     )
     if part.rows is not None:
-        table = table.take(pa.array(part.rows))
+        table = table.take(column(np.asarray(part.rows)))
     return table.combine_chunks()
 
 
@@ -134,6 +135,18 @@ def lists(table: pa.Table, name: str) -> tuple[Hashes, Positions]:
     offset = column.offsets.to_numpy().astype(np.int64)
     values = column.values.to_numpy(zero_copy_only=False)
     return values[offset[0] : offset[-1]], offset - offset[0]
+
+
+_ARROW = {"i1": pa.int8, "i4": pa.int32, "i8": pa.int64, "u4": pa.uint32, "u8": pa.uint64, "f8": pa.float64}
+
+
+def column(values: NDArray[Any]) -> pa.Array:
+    """An array as an Arrow column, without a copy; NaN becomes null. `pa.array` would import pandas if it is there."""
+    kind = values.dtype.str[1:]
+    if kind == "b1":
+        return pa.array(values.tolist(), pa.bool_())
+    array = pa.Array.from_buffers(_ARROW[kind](), values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
+    return pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array) if kind == "f8" else array
 
 
 def save(path: Path, **arrays: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.dedup import evidence, stars
 from pipeline.dedup.minhash import Bands
+from pipeline.dedup.parts import column
 from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
 from pipeline.dedup.words import Positions
 
@@ -125,8 +126,6 @@ def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, 
         said += f", {choice.nodes.characters[node]:,} characters{policy}"
         if choice.nodes.preferred[node]:
             said += "; a person preferred it"
-        elif choice.nodes.published[node]:
-            said += "; it was published before"
         reasons[rank] = said
     return reasons
 
@@ -146,13 +145,13 @@ def tell_evidence(
     nothing = pa.array([[]] * count, pa.list_(pa.string()))
     equal = pa.table(
         {
-            "jaccard": np.ones(count),
-            "coverage": np.ones(count),
-            "coverage_back": np.ones(count),
-            "containment": np.ones(count),
+            "jaccard": column(np.ones(count)),
+            "coverage": column(np.ones(count)),
+            "coverage_back": column(np.ones(count)),
+            "containment": column(np.ones(count)),
             "shared_shingles": pa.nulls(count, pa.int64()),
             "lost_sentences": nothing,
-            "lost_sentence_count": pa.array(np.zeros(count, np.int32)),
+            "lost_sentence_count": column(np.zeros(count, np.int32)),
             "lost_numbers": nothing,
             "lost_names": nothing,
         }
@@ -160,14 +159,14 @@ def tell_evidence(
     tables = [equal]
     if losses is not None and others.size:
         rows = np.searchsorted(losses["node"].to_numpy(), node_of_rank[others])
-        tables.append(losses.drop_columns(["node"]).take(pa.array(rows)))
+        tables.append(losses.drop_columns(["node"]).take(column(rows)))
     table = pa.concat_tables(tables)
     ranks = np.concatenate((copies, others))
     nodes = node_of_rank[ranks].tolist()
     kinds = relation[ranks].tolist()
-    table = table.append_column("document", pa.array(ranks))
-    table = table.append_column("canonical", pa.array(canonical[ranks]))
-    table = table.append_column("cluster", pa.array(canonical[ranks]))
+    table = table.append_column("document", column(ranks))
+    table = table.append_column("canonical", column(canonical[ranks]))
+    table = table.append_column("cluster", column(canonical[ranks]))
     table = table.append_column("relation", pa.array([RELATIONS[kind] for kind in kinds], pa.string()))
     said = ["equal text" if kind == EXACT else why[node] for kind, node in zip(kinds, nodes, strict=True)]
     table = table.append_column("why", pa.array(said, pa.string()))
@@ -216,11 +215,11 @@ def tell_related(almost: list[Almost], choice: Choice, node_rank: Positions, alo
         tables.append(
             pa.table(
                 {
-                    "document_a": np.minimum(first, second),
-                    "document_b": np.maximum(first, second),
-                    "jaccard": pa.array(some.jaccard[use], from_pandas=True),
-                    "coverage_a": pa.array(np.where(turned, back, forth), from_pandas=True),
-                    "coverage_b": pa.array(np.where(turned, forth, back), from_pandas=True),
+                    "document_a": column(np.minimum(first, second)),
+                    "document_b": column(np.maximum(first, second)),
+                    "jaccard": column(some.jaccard[use]),
+                    "coverage_a": column(np.where(turned, back, forth)),
+                    "coverage_b": column(np.where(turned, forth, back)),
                     "why": pa.array(some.why[use].tolist(), pa.string()),
                 }
             ).cast(RELATED_SCHEMA)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.dedup.minhash import SCHEME, hash32, signatures
+from pipeline.dedup.parts import column
 from pipeline.dedup.shingles import combine, shingle_starts
 from pipeline.dedup.words import Hashes, Positions, Words, normalise, sentence_hashes, sentence_starts, split_chunks
 
@@ -62,7 +63,7 @@ def sketch_batch(
         chunks.append(_sketch_chunk(words, config))
     columns: list[pa.Array] = [pa.array(hashes, pa.binary(16))]
     table = np.concatenate([chunk[0] for chunk in chunks]) if chunks else np.zeros((0, near.permutations), np.uint32)
-    columns.append(pa.FixedSizeListArray.from_arrays(pa.array(table.reshape(-1)), near.permutations))
+    columns.append(pa.FixedSizeListArray.from_arrays(column(table.reshape(-1)), near.permutations))
     for i in (1, 2, 3):
         values = [chunk[i][0] for chunk in chunks]
         lengths = [chunk[i][1] for chunk in chunks]
@@ -73,7 +74,7 @@ def sketch_batch(
     ]
     columns.append(_lists(declared, [np.array([len(mine)]) for mine in declared], count))
     lengths_in_words = np.concatenate([chunk[4] for chunk in chunks]) if chunks else np.zeros(0, np.int64)
-    columns.append(pa.array(lengths_in_words.astype(np.int32)))
+    columns.append(column(lengths_in_words.astype(np.int32)))
     return pa.Table.from_arrays(columns, schema=schema(config))
 
 
@@ -97,7 +98,7 @@ def _lists(values: Sequence[Hashes], lengths: Sequence[Positions], count: int) -
     if lengths:
         np.cumsum(np.concatenate(lengths), out=offsets[1:])
     flat = np.concatenate(values) if values else np.zeros(0, np.uint64)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.uint64()))
+    return pa.ListArray.from_arrays(column(offsets), column(flat))
 
 
 _Column = tuple[Hashes, Positions]

@@ -186,7 +186,8 @@ def _opens(codes: Codes, kind: NDArray[np.uint8], start: Positions, end: Positio
     """The words (their numbers, not sorted, perhaps more than once) before which a sentence ends.
 
     A sentence ends at a stop that a space follows (closing quotes may stand between), unless a small letter comes
-    next or the stop belongs to an initial or a title ("Mr."); at an empty line; before a line that
+    next or the stop belongs to an initial, a title ("Mr.") or a number in front
+    of its line ("1."); at an empty line; before a line that
     starts with a bullet and behind a Markdown heading.
     """
     last = kind.size - 1
@@ -195,16 +196,19 @@ def _opens(codes: Codes, kind: NDArray[np.uint8], start: Positions, end: Positio
     for _ in range(2):
         behind = np.where(kind[behind] & CLOSER, np.minimum(behind + 1, last), behind)
     free = np.isin(codes[stops], np.array([ord(c) for c in _FULL_STOPS], np.uint32))
-    stops = stops[free | (kind[behind] & SPACE).astype(bool)]
+    ends = free | ((kind[behind] & SPACE) != 0)
+    stops, free = stops[ends], free[ends]
     after = np.searchsorted(start, stops)
     inside = (after > 0) & (after < start.size)
-    stops, after = stops[inside], after[inside]
+    stops, after, free = stops[inside], after[inside], free[inside]
     dot = codes[stops] == ord(".")
     small = _table().lower[codes[start[after]]]
     before = after - 1
     title = np.isin(hashes[before], _title_hashes())
     initial = (end[before] - start[before] == 1) & (kind[start[before]] & CAPITAL).astype(bool)
-    found = [after[~(dot & (small | ((initial | title) & (end[before] == stops))))]]
+    behind_line = np.append(kind, NEWLINE)[start[before] - 1]  # what stands before the word; the text starts a line
+    label = (end[before] - start[before] <= 3) & ((behind_line & NEWLINE) != 0)
+    found = [after[~((small & ~free) | (dot & (initial | title | label) & (end[before] == stops)))]]
     lines = np.flatnonzero((kind & NEWLINE) != 0)
     gaps = np.searchsorted(start, lines)
     found.append(gaps[1:][gaps[1:] == gaps[:-1]])
