@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RAW ?= raw/
 CLEAN ?= clean/
-# Two workers share no files in the tests; `make test PYTEST_ARGS="-x tests/dedup"` runs a part.
+# `make test PYTEST_ARGS="-x tests/dedup"` runs a part. Tests of one `xdist_group` share a process (and its server).
 PYTEST_ARGS ?=
 WORKERS ?= auto
 
@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## install, clean the sample corpus in raw/, say where
 	@echo "Open $(CLEAN)report.html in a browser, or decide with: $(BIN)/clean-corpus review $(CLEAN)"
 
 test: $(VENV)/.installed-test  ## install what the tests need and run them all
-	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 torture: $(VENV)/.installed-test  ## the long crash and limit tests
 	@$(BIN)/python -m pytest -m torture $(PYTEST_ARGS)
