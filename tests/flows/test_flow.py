@@ -1,0 +1,125 @@
+"""What a run of the flow says: its state, its artifacts, its exit code; and that it speaks to nobody else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.flows.conftest import ROOT, Server, Started
+
+pytestmark = pytest.mark.xdist_group("flows")
+
+
+@pytest.mark.usefixtures("api")
+def test_failed_documents_are_a_warning_and_artifacts_tell(flow: Callable[..., Started], tmp_path: Path):
+    """The run is Completed and warns of the failed record; summary, tables and links have stable keys."""
+    from prefect.client.orchestration import get_client
+
+    clean = tmp_path / "clean"
+    said = flow(ROOT / "raw", clean).end()
+    assert "20 documents in, 13 kept, 4 duplicates. Warning: 1 documents failed" in said
+    with get_client(sync_client=True) as client:
+        found = {artifact.key: artifact.data for artifact in client.read_artifacts()}
+    mine = {
+        key.rpartition("-")[2]: data for key, data in found.items() if key and tmp_path.name.replace("_", "-") in key
+    }
+    assert set(mine) >= {"progress", "summary", "riskiest", "unusable", "report", "manifest"}
+    assert mine["progress"] == 100.0
+    assert "| duplicate | 4 |" in mine["summary"]
+    assert "feed.jsonl#5" in mine["unusable"]
+    assert "mirror/night-ferry.txt" in mine["riskiest"]
+    assert (clean / "report.html").resolve().as_uri().rpartition("/")[0].startswith("file://")
+
+
+def test_strict_leaves_with_3(flow: Callable[..., Started], tmp_path: Path):
+    """With --strict a failed document fails the run, after publishing, as on the command line."""
+    flow(ROOT / "raw", tmp_path / "clean", "--strict").end(leaves_with=3)
+    assert (tmp_path / "clean" / "manifest.parquet").exists()
+
+
+def test_a_gate_fails_the_run_before_publishing(flow: Callable[..., Started], tmp_path: Path):
+    """The message says which gate and by how much."""
+    said = flow(ROOT / "raw", tmp_path / "clean", "--max-duplicate-share", "0.1").end(leaves_with=1)
+    assert "--max-duplicate-share: 20.0% of documents are duplicates, 10.0% are allowed" in said
+    assert not (tmp_path / "clean" / "manifest.parquet").exists()
+
+
+def test_no_telemetry_leaves(server: Server, tmp_path: Path):
+    """A run opens no connection beyond loopback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "connect = socket.socket.connect\n"
+        "def only_loopback(self, address):\n"
+        "    local = self.family == socket.AF_UNIX or address[0] in ('127.0.0.1', '::1', 'localhost')\n"
+        "    if not local:\n"
+        f"        open({str(tmp_path / 'left')!r}, 'a').write(repr(address) + '\\n')\n"
+        "        raise OSError('denied')\n"
+        "    return connect(self, address)\n"
+        "socket.socket.connect = only_loopback\n",
+        encoding="utf-8",
+    )
+    environment = server.environment | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    subprocess.run(
+        [sys.executable, "-m", "flows.clean", ROOT / "raw" / "poems", tmp_path / "clean", "--quiet"],
+        cwd=ROOT, env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    assert not (tmp_path / "left").exists()
+
+
+def test_the_form_describes_every_setting():
+    """The parameter form of the UI shows each option of the configuration with its description."""
+    from flows.clean import clean_corpus
+    from pipeline.config import Config
+
+    schema = clean_corpus.parameters.model_dump()
+    config = schema["definitions"]["Config"]["properties"]
+    assert set(config) == set(Config.model_fields)
+    assert config["threshold"]["description"] == Config.model_fields["threshold"].description
+    assert set(schema["required"]) == {"raw", "clean"}
+    silent = [name for name, parameter in schema["properties"].items() if not parameter.get("description")]
+    assert silent == []
+
+
+def test_prefect_yaml_names_flows_and_parameters_that_exist():
+    """Each deployment of prefect.yaml can be run."""
+    import importlib
+
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]:
+        path, _, name = deployment["entrypoint"].partition(":")
+        flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+        flow.validate_parameters(deployment["parameters"])
+
+
+@pytest.mark.usefixtures("api")
+def test_only_storage_errors_are_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A connection that breaks is tried again; a mistake is not."""
+    from prefect import flow
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows import executors
+
+    monkeypatch.setattr(executors.call_group, "retry_delay_seconds", [0.01, 0.01, 0.01])
+    marks = tmp_path / "marks"
+    marks.write_text("", encoding="utf-8")
+
+    def fails_once(error: type[Exception]) -> str:
+        marks.write_text(marks.read_text(encoding="utf-8") + "x", encoding="utf-8")
+        if len(marks.read_text(encoding="utf-8")) == 1:
+            raise error("broken")
+        return "done"
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=1))
+    def calls(error: type[Exception]) -> list[str]:
+        with executors.PrefectExecutor("threads", workers=1) as executor:
+            return list(executor.map(fails_once, [(error,)]))
+
+    assert calls(ConnectionResetError) == ["done"]
+    marks.write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match="broken"):
+        calls(ValueError)
+    assert marks.read_text(encoding="utf-8") == "x"
