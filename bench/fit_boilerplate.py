@@ -217,8 +217,14 @@ def fit(texts: list[Text], how: How, quick: bool) -> dict:
         local = (near_features(one) @ coefficients + intercept).astype(np.float32)
         features.append(context_features(one, np.clip(local, -6, 6)))
     boosted = HistGradientBoostingClassifier(
-        max_iter=how.trees, max_leaf_nodes=how.leaves, max_depth=DEPTH, learning_rate=how.rate, min_samples_leaf=60,
-        l2_regularization=5.0, early_stopping=False, random_state=0,
+        max_iter=how.trees,
+        max_leaf_nodes=how.leaves,
+        max_depth=DEPTH,
+        learning_rate=how.rate,
+        min_samples_leaf=60,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=0,
     )
     boosted.fit(np.concatenate(features), labels, sample_weight=weights)
     return {"words": words, "coefficients": coefficients, "intercept": intercept, "boosted": boosted}
@@ -264,7 +270,11 @@ def export(model: dict) -> dict:
         "intercept": round(model["intercept"], 5),
         "baseline": round(float(model["boosted"]._baseline_prediction.ravel()[0]), 5),
         "depth": max(int(tree.nodes["depth"].max()) for (tree,) in model["boosted"]._predictors),
-        "roots": roots, "feature": feature, "threshold": threshold, "left": left, "value": value,
+        "roots": roots,
+        "feature": feature,
+        "threshold": threshold,
+        "left": left,
+        "value": value,
     }
 
 
@@ -276,7 +286,11 @@ def article_f1(pairs: list[tuple[str, str]]) -> tuple[float, float, float]:
         hit = sum((a & b).values())
         total = sum(a.values()) + sum(b.values()) - hit
         if total:
-            hits, extras, misses = hits + hit / total, extras + (sum(a.values()) - hit) / total, misses + (sum(b.values()) - hit) / total
+            hits, extras, misses = (
+                hits + hit / total,
+                extras + (sum(a.values()) - hit) / total,
+                misses + (sum(b.values()) - hit) / total,
+            )
     return hits / (hits + extras), hits / (hits + misses), 2 * hits / (2 * hits + extras + misses)
 
 

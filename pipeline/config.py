@@ -56,7 +56,7 @@ class Boilerplate(Section):
 
     learn: bool = Field(True, description="learn the lines that recur across the documents of one site")
     model: bool = Field(True, description="ask the fitted model in documents that look like a whole page")
-    cut: float = Field(0.0, description="log-odds of being content below which the model takes a line of a page")
+    cut: float = Field(-0.4, description="log-odds of being content below which the model takes a line of a page")
 
 
 class Repeats(Section):

@@ -31,6 +31,7 @@ MIN_FURNITURE_LINES = 6  # fewer link-like lines are no page dump, whatever they
 MOST_HEADLINE_LINES = 10  # how far above the first prose a headline stands: byline, date, caption lie between
 MIN_HEADLINE_WORDS = 4
 LEAST_HEADLINE_ODDS = -2.0
+MIN_TAIL_LINES = 3
 MIN_LEFT_WORDS = 25  # the model may not leave less than this
 
 Removals = dict[int, str]  # index of a line -> the rule that takes it
@@ -157,8 +158,18 @@ def by_model(lines: list[Line], phrases: Phrases, cut: float) -> Removals:
     }
     if (headline := _headline(lines, phrases, odds.tolist(), gone)) is not None:
         gone.pop(headline, None)
+    for index in _tail(lines, gone):
+        gone[index] = _telling(lines[index], phrases[index])
     left = sum(line.size for index, line in enumerate(lines) if index not in gone)
     return gone if left >= MIN_LEFT_WORDS else {}
+
+
+def _tail(lines: list[Line], gone: Removals) -> list[int]:
+    """Lines left below the last prose that is left: three or more are the headlines of something else."""
+    kept = [at for at in range(len(lines)) if at not in gone]
+    last = next((place for place in range(len(kept) - 1, -1, -1) if lines[kept[place]].is_prose), len(kept))
+    tail = [at for at in kept[last + 1 :] if not lines[at].guarded]
+    return tail if len(tail) >= MIN_TAIL_LINES else []
 
 
 def _headline(lines: list[Line], phrases: Phrases, odds: list[float], gone: Removals) -> int | None:

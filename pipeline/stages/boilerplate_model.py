@@ -14,10 +14,20 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stages.boilerplate_features import Floats, Phrases, context_features, near_features, own_features
+from pipeline.stages.boilerplate_features import (
+    Floats,
+    Phrases,
+    best_stretch,
+    context_features,
+    near_features,
+    own_features,
+)
 from pipeline.stages.lines import Line
 
 MOST_ODDS = 6.0  # the first model's log-odds are cut here; beyond it is sure anyway
+MOST_COUNTED_WORDS = 60  # a longer line counts no more in a stretch
+ONE_STRETCH = 0.7  # share of what the trees like that makes a page one article
+FAR_ONE, FAR_MANY = 1.0, 0.1  # discount a natural logarithm of the distance in lines; fitted on held-out pages
 BLOCK = 2_000  # lines that go through the trees at a time: bounds memory on huge files
 
 
@@ -67,7 +77,23 @@ def content_odds(lines: list[Line], phrases: Phrases) -> Floats:
     local = near_features(own) @ model.coefficients + np.float32(model.intercept)
     features = context_features(own, np.clip(local, -MOST_ODDS, MOST_ODDS))
     pieces = [_boosted(model, features[start : start + BLOCK]) for start in range(0, len(features), BLOCK)]
-    return np.concatenate(pieces)
+    return discounted(np.concatenate(pieces), own[:, 0])
+
+
+def discounted(odds: Floats, words: Floats) -> Floats:
+    """Log-odds less a discount that grows with the distance from the best stretch of lines.
+
+    An article is one stretch: what the trees like far below it is mostly the beginning of another one. Where the
+    stretch does not hold most of what they like (a forum, a listing) distance says little, and the discount is small.
+    """
+    scores = odds * np.sqrt(np.minimum(words, MOST_COUNTED_WORDS))
+    start, end = best_stretch(scores)
+    liked = np.maximum(scores, 0)
+    whole = float(liked.sum())
+    one = whole > 0 and float(liked[start:end].sum()) > ONE_STRETCH * whole
+    index = np.arange(len(odds))
+    distance = np.maximum(np.maximum(start - index, index - end + 1), 0)
+    return (odds - (FAR_ONE if one else FAR_MANY) * np.log1p(distance)).astype(np.float32)
 
 
 def _boosted(model: Model, features: Floats) -> Floats:

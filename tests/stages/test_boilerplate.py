@@ -109,34 +109,10 @@ def test_code_and_tables_stay() -> None:
     assert strip(text).text == text
 
 
-WORDS = st.sampled_from(
-    [
-        "Advertisement",
-        "Share on Facebook",
-        "Also Read",
-        "Home",
-        "Home » News",
-        "© 2020 X",
-        "",
-        "",
-        "- item",
-        "```",
-        "| a |",
-        "The port said on Friday that the boat would run every hour from April.",
-        "Five walks",
-        "Loading...",
-        "x" * 200,
-        "Privacy Policy",
-        "Contact us",
-        "Log in",
-        "Search",
-        "Subscribe",
-        "Twitter",
-        "\t",
-        "  Sign in  ",
-        "The mole is...",
-    ]
-)
+SOME_LINES = """Advertisement|Share on Facebook|Also Read|Home|Home » News|© 2020 X|||- item|```
+The port said on Friday that the boat would run every hour from April.|Five walks|Loading...|  Sign in  |The mole is...
+Privacy Policy|Contact us|Log in|Search|Subscribe|Twitter|\t|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"""
+WORDS = st.sampled_from(["| a |", *SOME_LINES.replace("\n", "|").split("|")])
 
 
 @settings(max_examples=150, deadline=None)
@@ -162,7 +138,7 @@ TOP = "The Pier Post since 1902\nEvery tide a new story\nHarbour desk\n"
 def article(number: int) -> str:
     return (
         f"Story {number} of the harbour\n\nIt was on day {number} that the boat number {number} came in, "
-        f"and nobody on the pier would say who had sent it.\n\nIngredients\n\nNobody knew {number} of them, she said that day."
+        f"and no one on the pier would say who sent it.\n\nIngredients\n\nNobody knew {number} of all of them, she said."
     )
 
 
@@ -205,7 +181,7 @@ def test_lines_that_recur_across_a_site_are_learned_and_removed() -> None:
 def test_a_structural_heading_is_not_learned() -> None:
     """`Ingredients` stands above every recipe and stays."""
     texts = {
-        f"{n}.txt": f"Ingredients\n\n{n} plums\n{n + 1} cups of flour\n\nMix the {n} plums in and bake them for an hour.\n"
+        f"{n}.txt": f"Ingredients\n\n{n} plums\n{n + 1} cups of flour\n\nMix the {n} plums in and bake for an hour.\n"
         for n in range(9)
     }
     assert learn_lines(counts_of(texts)).num_rows == 0

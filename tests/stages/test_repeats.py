@@ -104,7 +104,7 @@ def test_what_is_said_twice_stays_once(before: str, after: str) -> None:
         "\n".join(f"| {LEAD} | {n} |" for n in (1, 1, 1)),
         "\n\n".join(
             [
-                f"Asked of skipper {n}:\n\n{LEAD[:-1]}?\n\nThe answer of skipper {n} was a long silence, and then a nod."
+                f"Asked of skipper {n}:\n\n{LEAD[:-1]}?\n\nThe answer of skipper {n} was a silence and a nod that day."
                 for n in range(5)
             ]
         ),
