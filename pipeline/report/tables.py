@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 Rows = npt.NDArray[np.int64]
 
 TABLES = ("manifest", "edits", "evidence", "related", "dropped", "learned")
+FAR_APART = 500  # names hashed in the time that looking one name up takes
 BATCH_ROWS = 65_536  # rows of edits in memory at a time: some 20 MB
 
 
@@ -42,7 +43,8 @@ class Sources:
         """The row of each of `sources`, -1 where there is none.
 
         Only the part of the sorted names between the smallest and the largest of `sources` is hashed, so that a
-        batch of neighbours costs what the batch holds, not what the corpus holds.
+        batch of neighbours costs what the batch holds, not what the corpus holds. A few names from everywhere are
+        looked up one by one.
         """
         if not len(sources) or not len(self):
             return np.full(len(sources), -1, dtype=np.int64)
@@ -51,6 +53,10 @@ class Sources:
         bounds = pc.min_max(unique).as_py()
         low = bisect_left(self._sorted, bounds["min"], key=_text)
         high = bisect_right(self._sorted, bounds["max"], key=_text)
+        if high - low > FAR_APART * len(unique):
+            each = [self.row(name) for name in unique.to_pylist()]
+            single = np.array([-1 if row is None else row for row in each], dtype=np.int64)
+            return np.asarray(single[encoded.indices.to_numpy()], dtype=np.int64)
         found = pc.index_in(unique, value_set=self._sorted.slice(low, high - low)).fill_null(-1).to_numpy()
         position = np.where(found < 0, 0, found + low)
         rows = np.where(found < 0, -1, self._order[position])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from starlette.requests import Request
 
 from pipeline.document import Edit, undo
@@ -202,7 +201,7 @@ def _is_line(edit: Edit, left: str, right: str) -> bool:
 def related(request: Request, published: Published, _context: Context) -> Made:
     """Pairs that nearly qualified and were kept, the most alike first; one of them side by side."""
     asked = query(request, "a", "b", "q")
-    found = cut(_related_order(published, asked["q"]), request)
+    found = cut(published.find_related(asked["q"]), request)
     chosen = None
     if asked["a"] and asked["b"]:
         chosen = {"source": asked["a"], "other": asked["b"]}
@@ -215,23 +214,6 @@ def related(request: Request, published: Published, _context: Context) -> Made:
         "chosen": chosen,
         "beside": beside(published, asked["a"], asked["b"]) if chosen else None,
     }
-
-
-def _related_order(published: Published, words: str) -> Any:
-    table = published.related.columns(["source_a", "source_b", "jaccard", "coverage_a", "coverage_b"])
-    lesser = pc.min_element_wise(table["coverage_a"], table["coverage_b"])
-    nearness = pc.fill_null(pc.max_element_wise(table["jaccard"], lesser), 0.0)
-    order = pc.sort_indices(
-        pa.table({"n": nearness, "a": table["source_a"], "b": table["source_b"]}),
-        sort_keys=[("n", "descending"), ("a", "ascending"), ("b", "ascending")],
-    )
-    if words:
-        fits = pc.or_(
-            pc.match_substring(table["source_a"], words, ignore_case=True),
-            pc.match_substring(table["source_b"], words, ignore_case=True),
-        )
-        order = order.filter(fits.take(order))
-    return order.to_numpy()
 
 
 def removed(_request: Request, published: Published, _context: Context) -> Made:

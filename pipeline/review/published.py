@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.dedup.rarity import background
+from pipeline.dedup.compare import compare
 from pipeline.document import Edit
 from pipeline.errors import RunError
 from pipeline.report.clusters import Ranking, rank
@@ -70,6 +70,7 @@ class Published:
         self._texts = KeptTexts(clean, self.folder)
         self.limits = thresholds(self.report.get("config", {}))
         self._found = lru_cache(maxsize=64)(self._find)
+        self._related = lru_cache(maxsize=16)(self._related_order)
         self._by_name = lru_cache(maxsize=256)(self._document)
 
     def is_current(self) -> bool:
@@ -119,7 +120,7 @@ class Published:
     def warm(self) -> Published:
         """Read what the first pages need, so that each of them is quick."""
         _ = self.cluster_place, self.members, self.dropped_sources, self.edit_rules
-        background("en")  # the word list that comparing texts weighs with
+        compare("A first word.", "A first word.")  # reads the word list that comparing weighs with
         return self
 
     def short_proofs(self, rows: Rows) -> list[dict[str, Any]]:
@@ -223,6 +224,23 @@ class Published:
             mask &= contains(names, words) | fits[place]
         return np.unique(place[mask])
 
+    def find_related(self, words: str = "") -> Rows:
+        """Rows of related pairs, the most alike first; `words` is looked for in both names."""
+        return self._related(words)
+
+    def _related_order(self, words: str) -> Rows:
+        table = self.related.columns(["source_a", "source_b", "jaccard", "coverage_a", "coverage_b"])
+        lesser = pc.min_element_wise(table["coverage_a"], table["coverage_b"])
+        nearness = pc.fill_null(pc.max_element_wise(table["jaccard"], lesser), 0.0)
+        order = pc.sort_indices(
+            pa.table({"n": nearness, "a": table["source_a"], "b": table["source_b"]}),
+            sort_keys=[("n", "descending"), ("a", "ascending"), ("b", "ascending")],
+        ).to_numpy()
+        if words:
+            fits = contains(table["source_a"], words) | contains(table["source_b"], words)
+            order = order[fits[order]]
+        return np.asarray(order, dtype=np.int64)
+
     def find_edits(self, rule: str) -> Rows:
         """Rows of the edits that a rule (`stage/rule`) made."""
         code, names = self.edit_rules
@@ -242,10 +260,10 @@ class Published:
         return list(dict.fromkeys(found))[:limit]
 
 
-def contains(names: pa.Array, words: str) -> Mask:
+def contains(names: pa.Array | pa.ChunkedArray, words: str) -> Mask:
     """Which names contain `words`, whatever the case."""
     found = pc.match_substring(names, words, ignore_case=True)
-    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return np.asarray(pc.fill_null(found, False), dtype=np.bool_)
 
 
 def _is(code: npt.NDArray[np.int32], values: list[Any], value: str) -> Mask:

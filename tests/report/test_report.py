@@ -268,6 +268,8 @@ def test_rows_are_found_by_name_in_any_order() -> None:
     index = Sources(names)
     assert index.rows(pa.array(["a#2", "zzz", "b", "b", "a", ""])).tolist() == [2, -1, 0, 0, 4, -1]
     assert [index.row(name) for name in ("é", "nope")] == [3, None]
+    many = pa.array([f"n{n}" for n in range(3000)])  # far apart: looked up one by one
+    assert Sources(many).rows(pa.array(["n2999", "n0", "x", "n2999", "n77"])).tolist() == [2999, 0, -1, 2999, 77]
 
 
 def test_rows_are_found_by_statistics(tmp_path: Path) -> None:
