@@ -16,14 +16,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from pipeline.errors import RunError, UsageError
 from pipeline.executors import available_cores
 from pipeline.workers import close_shared_pools, shared_pool
 
 T = TypeVar("T")
-Call = tuple[Callable[..., Any], Sequence[Any]]
 Where = Literal["processes", "threads", "dask", "ray"]
 
 # So many tasks take one call, as many two, then four, …: n calls need 32 · log2(n / 32) tasks, and the last of them,
@@ -61,6 +59,14 @@ def _storage_failed(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
+class Group:
+    """Calls of one function. A plain class, because Prefect would search a list or dataclass for futures, deeply."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Sequence[Sequence[Any]]) -> None:
+        self.function = function
+        self.arguments = arguments
+
+
 @task(
     task_run_name="{label}",
     retries=RETRIES,
@@ -69,17 +75,17 @@ def _storage_failed(_task: Any, _run: Any, state: Any) -> bool:
     cache_policy=NO_CACHE,  # what is done is known by its part files
     persist_result=False,
 )
-def call_group(label: str, calls: Sequence[Call], workers: int) -> list[Any]:  # noqa: ARG001 - for Prefect
-    """Gives what each call gives, in order. With `workers`, each runs in one of this process's so many workers.
+def call_group(label: str, group: Group, workers: int) -> list[Any]:  # noqa: ARG001 - the label is for Prefect
+    """Gives what each call of the group gives, in order. With `workers`, each runs in one of this process's so many workers.
 
     The label names the task run in the UI.
     """
     if not workers:
-        return [function(*arguments) for function, arguments in calls]
+        return [group.function(*arguments) for arguments in group.arguments]
     results = []
-    for function, arguments in calls:
+    for arguments in group.arguments:
         with shared_pool(workers).worker() as worker:
-            results.append(worker.call(function, arguments))
+            results.append(worker.call(group.function, arguments))
     return results
 
 
@@ -126,9 +132,8 @@ class PrefectExecutor:
         pending: deque[PrefectFuture[list[T]]] = deque()
         try:
             for number, group in enumerate(groups(arguments, max(TASKS_OF_A_SIZE, 4 * self.workers)), 1):
-                calls: list[Call] = [(function, tuple(given)) for given in group]
-                label = f"{name} {number}" + (f" ({len(calls)} batches)" if len(calls) > 1 else "")
-                pending.append(self._submit(label, calls, in_workers))
+                label = f"{name} {number}" + (f" ({len(group)} batches)" if len(group) > 1 else "")
+                pending.append(self._submit(label, Group(function, group), in_workers))
                 if len(pending) >= 2 * self.workers:
                     yield from pending.popleft().result()
             while pending:
@@ -137,9 +142,8 @@ class PrefectExecutor:
             close_shared_pools()  # calls under way are of no use now
             raise
 
-    def _submit(self, label: str, calls: list[Call], workers: int) -> PrefectFuture[list[Any]]:
-        # `quote`: Prefect need not search the arguments for futures.
-        parameters = {"label": label, "calls": quote(calls), "workers": workers}
+    def _submit(self, label: str, group: Group, workers: int) -> PrefectFuture[list[Any]]:
+        parameters = {"label": label, "group": group, "workers": workers}
         return cast("PrefectFuture[list[Any]]", self._runner.submit(call_group, parameters=parameters))
 
 
