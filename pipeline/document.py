@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Action = Literal["removed", "replaced", "flagged"]
 Kind = Literal["html", "text", "markdown"]
@@ -17,9 +17,8 @@ Kind = Literal["html", "text", "markdown"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One change, or one flag, made by one rule.
+class Edit(NamedTuple):
+    """One change, or one flag, made by one rule. A tuple, because a document may have thousands.
 
     `start` counts characters (code points) in the text that the stage was given; `before` is what
     stood there and `after` what stands there now. A flag changes nothing: `after == before`.
@@ -35,8 +34,7 @@ class Edit:
     step: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a stage proposes: replace `text[start:end]` by `after`, by this rule. `flag=True` changes nothing."""
 
     start: int
