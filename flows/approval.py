@@ -34,9 +34,10 @@ from prefect.states import Cancelled, Paused, Running
 from prefect.utilities.engine import propose_state_sync
 from pydantic import Field
 
-from pipeline.corpus.folder import generation_id
-from pipeline.decisions import append_decision, parse_decisions
+from pipeline.corpus.folder import CleanFolder, generation_id
+from pipeline.decisions import Decision, append_decision, parse_decisions
 from pipeline.run import Proposal
+from pipeline.sources.storage import filesystem, is_remote, local_path
 
 POLL_SECONDS = 5
 Answer = Literal["publish", "publish with these decisions", "discard"]
@@ -56,8 +57,8 @@ class Approval(RunInput):
 class Asked:
     """Asks a person about proposals; what they said is kept for the flow."""
 
-    def __init__(self, decisions: Path, hours: float, show: Callable[[Proposal], str]) -> None:
-        self._decisions = decisions
+    def __init__(self, clean: str, hours: float, show: Callable[[Proposal], str]) -> None:
+        self._clean = clean
         self._hours = hours
         self._show = show
         self.answer: Answer = "discard"
@@ -95,8 +96,20 @@ class Asked:
         if parsed.problems or not parsed.all:
             return " ".join(parsed.problems) or "There are no decisions in it."
         for decision in parsed.all:
-            append_decision(self._decisions, decision)
+            keep_decision(self._clean, decision)
         return ""
+
+
+def keep_decision(clean: str, decision: Decision) -> None:
+    """Appends a decision to CLEAN's decisions.jsonl, wherever CLEAN is."""
+    if not is_remote(clean):
+        append_decision(CleanFolder(Path(local_path(clean))).decisions, decision)
+        return
+    storage, root = filesystem(clean)
+    name = f"{root.rstrip('/')}/decisions.jsonl"
+    before = storage.cat_file(name) if storage.exists(name) else b""
+    border = b"\n" if before and not before.endswith(b"\n") else b""
+    storage.pipe_file(name, before + border + decision.as_json().encode("ascii") + b"\n")
 
 
 def pause_or_none(form: type[Approval], key: str, seconds: float) -> Approval | None:

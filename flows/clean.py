@@ -23,7 +23,7 @@ from flows.artifacts import FlowProgress, publish_artifacts, summary_markdown
 from flows.executors import PrefectExecutor, Where, check_server
 from pipeline.cli import plain_errors, run_options, settle
 from pipeline.config import Config
-from pipeline.corpus.folder import CleanFolder, read_json
+from pipeline.corpus.folder import read_json
 from pipeline.errors import UsageError
 from pipeline.run import Proposal, RunResult, run
 
@@ -55,7 +55,7 @@ def clean_corpus(
     check_server(where, PREFECT_API_URL.value())
     for ended in discard_expired(NAME):
         get_run_logger().info("Ended run %s, which waited for an answer for too long.", ended)
-    asked = Asked(CleanFolder(Path(clean)).decisions, approval_hours, lambda proposal: show(proposal, clean))
+    asked = Asked(clean, approval_hours, lambda proposal: show(proposal, clean))
     with PrefectExecutor(where, address, workers) as executor, light_children():
         progress = FlowProgress(clean)
 

@@ -76,9 +76,9 @@ class Group:
     persist_result=False,
 )
 def call_group(label: str, group: Group, workers: int) -> list[Any]:  # noqa: ARG001 - the label is for Prefect
-    """Gives what each call of the group gives, in order. With `workers`, each runs in one of this process's so many workers.
+    """Gives what each call of the group gives, in order. The label names the task run in the UI.
 
-    The label names the task run in the UI.
+    With `workers`, each call runs in one of this process's so many killable worker processes.
     """
     if not workers:
         return [group.function(*arguments) for arguments in group.arguments]

@@ -123,3 +123,19 @@ def test_only_storage_errors_are_retried(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ValueError, match="broken"):
         calls(ValueError)
     assert marks.read_text(encoding="utf-8") == "x"
+
+
+def test_decisions_are_kept_wherever_clean_is(tmp_path: Path):
+    """Two decisions, on a disk and on object storage, are two lines of decisions.jsonl."""
+    import fsspec
+
+    from flows.approval import keep_decision
+    from pipeline.decisions import new_decision, parse_decisions
+
+    made = [new_decision("reject", who="a person", source=source) for source in ("a.txt", "b.txt")]
+    for decision in made:
+        keep_decision(str(tmp_path), decision)
+        keep_decision("memory://decided/clean", decision)
+    held = fsspec.filesystem("memory").cat_file("/decided/clean/decisions.jsonl")
+    assert held == (tmp_path / "decisions.jsonl").read_bytes()
+    assert list(parse_decisions(held).all) == made
