@@ -37,20 +37,32 @@ PLACES = ["processes", "threads", "dask", "ray"]
 
 @flow(name=NAME, flow_run_name="{raw} → {clean}", persist_result=False)
 def clean_corpus(
-    raw: Annotated[str, Field(description="Folder, file or fsspec URL of the scraped documents; never written")],
-    clean: Annotated[str, Field(description="Folder or fsspec URL that gets the clean corpus and the report")],
-    config: Annotated[Config, Field(description="Every setting, as in the TOML file")] = DEFAULTS,
-    where: Annotated[Where, Field(description="Where tasks run")] = "processes",
-    address: Annotated[str | None, Field(description="Address of an existing Dask or Ray cluster")] = None,
-    workers: Annotated[int | None, Field(description="Tasks at a time (default: every core)", ge=1)] = None,
-    approve: Annotated[bool, Field(description="Ask a person before publishing")] = False,
-    approval_hours: Annotated[float, Field(description="No answer in so many hours is discard", gt=0)] = APPROVAL_HOURS,
-    dry_run: Annotated[bool, Field(description="Do everything but write kept documents")] = False,
-    strict: Annotated[bool, Field(description="Fail the run if any document failed")] = False,
+    raw: str,
+    clean: str,
+    config: Config = DEFAULTS,
+    where: Where = "processes",
+    address: str | None = None,
+    workers: Annotated[int | None, Field(ge=1)] = None,
+    approve: bool = False,
+    approval_hours: Annotated[float, Field(gt=0)] = APPROVAL_HOURS,
+    dry_run: bool = False,
+    strict: bool = False,
 ) -> State[Any]:
     """Clean and deduplicate RAW into CLEAN, publish it in one step, and show the report as artifacts.
 
     Raises UsageError, RunError or GateError, which fail the run before anything is published.
+
+    Args:
+        raw: Folder, file or fsspec URL of the scraped documents; never written.
+        clean: Folder or fsspec URL that gets the clean corpus and the report.
+        config: Every setting, as in the TOML file.
+        where: Where tasks run.
+        address: Address of an existing Dask or Ray cluster.
+        workers: Tasks at a time (default: every core).
+        approve: Ask a person before publishing.
+        approval_hours: No answer in so many hours is discard.
+        dry_run: Do everything but write kept documents.
+        strict: Fail the run if any document failed.
     """
     check_server(where, PREFECT_API_URL.value())
     for ended in discard_expired(NAME):

@@ -27,13 +27,21 @@ from pipeline.upkeep import drop_state, verify
 
 @flow(name="clean-corpus-maintenance", flow_run_name="{clean}", persist_result=False)
 def maintain(
-    clean: Annotated[str, Field(description="Folder of a published corpus, on this machine or a shared mount")],
-    pairs: Annotated[int | None, Field(description="Prove so many duplicates again (default: all)", ge=0)] = None,
-    raw: Annotated[str | None, Field(description="With it: what would `config` change? Nothing is published")] = None,
-    config: Annotated[Config | None, Field(description="The settings to try on `raw`")] = None,
-    drop: Annotated[bool, Field(description="Delete .state: the next run cleans everything again")] = False,
+    clean: str,
+    pairs: Annotated[int | None, Field(ge=0)] = None,
+    raw: str | None = None,
+    config: Config | None = None,
+    drop: bool = False,
 ) -> State[Any]:
-    """Verify a published corpus, list what a change of settings would alter, drop old state."""
+    """Verify a published corpus, list what a change of settings would alter, drop old state.
+
+    Args:
+        clean: Folder of a published corpus, on this machine or a shared mount.
+        pairs: Prove so many duplicates again (default: all).
+        raw: With it: what would `config` change? Nothing is published.
+        config: The settings to try on `raw`.
+        drop: Delete .state; the next run cleans everything again.
+    """
     logger = get_run_logger()
     ended = discard_expired(NAME)
     problems = list(verify(Path(clean), pairs))
