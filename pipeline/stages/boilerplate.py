@@ -26,6 +26,8 @@ STAGE = "boilerplate"
 MOST_TEASER_LINES = 12  # lines after "Also read" that may be its teasers
 MOST_MENU_WORDS = 4  # a longer link is the headline of something else
 SIGNS_FEW, SIGNS_MANY = 2, 4  # different phrases of navigation; docs/boilerplate.md counts them
+LINES_A_SIGN, MOST_SIGNS = 80, 9  # long documents must show more signs to be taken for a page, but no more than 9
+FEW_LINES = 120  # with few signs only a short document is looked at
 CUT_FEW = -2.5  # log-odds below which a line goes where signs are few; where they are many, `settings.cut`
 MIN_FURNITURE_LINES = 6  # fewer link-like lines are no page dump, whatever they say
 MOST_HEADLINE_LINES = 10  # how far above the first prose a headline stands: byline, date, caption lie between
@@ -145,11 +147,14 @@ def by_shape(lines: list[Line]) -> Removals:
 
 def by_model(lines: list[Line], phrases: Phrases, cut: float) -> Removals:
     """Lines that the fitted model takes, in a document that shows signs of being a whole page."""
-    signs = len({phrase.words for phrase in phrases if phrase is not None})
-    if signs < SIGNS_FEW or sum(link_like(line) for line in lines) < MIN_FURNITURE_LINES:
+    signs = len({phrase.words for phrase in phrases if phrase is not None and phrase.where != "anywhere"})
+    many = signs >= max(SIGNS_MANY, min(len(lines) // LINES_A_SIGN, MOST_SIGNS))
+    if not many and (signs < SIGNS_FEW or len(lines) > FEW_LINES):
+        return {}
+    if sum(link_like(line) for line in lines) < MIN_FURNITURE_LINES:
         return {}
     odds = content_odds(lines, phrases)
-    if signs < SIGNS_MANY:
+    if not many:
         cut = min(cut, CUT_FEW)
     gone = {
         index: _telling(lines[index], phrases[index])
