@@ -240,7 +240,8 @@ def predict(model: dict, lines: list) -> np.ndarray:
 def export(model: dict) -> dict:
     """The model as plain numbers: one array a column of the nodes of all trees, children as absolute indexes.
 
-    A node goes right where its feature is above its threshold; right child = left child + 1; a leaf is its own left child.
+    A node goes right where its feature is above its threshold; the right child stands after the left; a leaf is its
+    own left child.
     """
     feature, threshold, left, value, roots = [], [], [], [], []
     for (tree,) in model["boosted"]._predictors:
@@ -305,7 +306,6 @@ def held_out(texts: list[Text], folds: int, only: int, how: How) -> None:
     fold_of = {page: index % folds for index, page in enumerate(pages)}
     got: dict[tuple[str, float], list[tuple[str, str]]] = defaultdict(list)
     survived, words_in = Counter(), 0
-    importance = Counter()
     for fold in range(only):
         model = fit([text for text in texts if fold_of[text.page] != fold], how, quick=True)
         for text in texts:
@@ -322,7 +322,7 @@ def held_out(texts: list[Text], folds: int, only: int, how: How) -> None:
                     got["all", cut].append((kept, text.gold))
             if text.tool != "gold":
                 got[f"{text.kind} {text.tool}", math.inf].append((text.text, text.gold))
-                ideal = "\n".join(l.shown for l, y in zip(text.lines, text.labels, strict=True) if y == 1)
+                ideal = "\n".join(line.shown for line, y in zip(text.lines, text.labels, strict=True) if y == 1)
                 got[f"{text.kind} {text.tool}", 99].append((ideal, text.gold))
     for (name, cut), pairs in sorted(got.items()):
         if (name == "all" or name.startswith("article")) and abs(cut) < 9:

@@ -138,7 +138,7 @@ TOP = "The Pier Post since 1902\nEvery tide a new story\nHarbour desk\n"
 def article(number: int) -> str:
     return (
         f"Story {number} of the harbour\n\nIt was on day {number} that the boat number {number} came in, "
-        f"and no one on the pier would say who sent it.\n\nIngredients\n\nNobody knew {number} of all of them, she said."
+        f"and no one on the pier would say why.\n\nIngredients\n\nNobody knew {number} of all of them, she said."
     )
 
 
