@@ -5,7 +5,6 @@ What is heavy is imported by the command that needs it, so that `--help` answers
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from pipeline.terminal import visible
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-    from pipeline.run import RunResult
 
 CONFIG_NAME = "clean-corpus.toml"
 SECTION_OF = {  # options that stand in a section of the configuration
@@ -43,7 +41,7 @@ class DefaultCommand(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click calls it
         """The ways to call it, spelled out."""
         formatter.write_usage("clean-corpus", "RAW CLEAN [OPTIONS]")
         formatter.write_usage("clean-corpus", "review CLEAN", "       ")
@@ -186,7 +184,7 @@ def settle(raw: str, config_file: Path | None, options: dict[str, Any]) -> Confi
 
     origin, values = "options", {}
     if config_file is None and "://" not in raw:
-        beside = Path(os.path.abspath(raw)).parent / CONFIG_NAME
+        beside = Path(raw).absolute().parent / CONFIG_NAME
         config_file = beside if beside.is_file() else None
     if config_file is not None:
         values, origin = read_toml(config_file), str(config_file)

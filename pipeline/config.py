@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.errors import UsageError
 
-STAGES = ("extract", "encoding", "markup", "boilerplate", "repeats", "garbled")
 Stage = Literal["extract", "encoding", "markup", "boilerplate", "repeats", "garbled"]
+STAGES: tuple[Stage, ...] = ("extract", "encoding", "markup", "boilerplate", "repeats", "garbled")
 Format = Literal["markdown", "jsonl", "parquet"]
 Keep = Literal["best", "longest", "newest", "oldest", "first"]
 Extractor = Literal["trafilatura", "resiliparse"]

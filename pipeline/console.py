@@ -1,4 +1,4 @@
-"""What a run says on the terminal: bars while it works, plain lines where there is no terminal, a summary at the end."""
+"""What a run says on the terminal: bars while it works, plain lines elsewhere, a summary at the end."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Lines:
     def begin(self, step: str, total: int | None = None) -> None:
         """A line for every step that is long enough to be waited for is written at its end."""
 
-    def advance(self, step: str, done: int, total: int | None = None) -> None:
+    def advance(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
         """A line every few seconds."""
         now = time.monotonic()
         if now - self._last >= PLAIN_EVERY:
@@ -153,7 +153,7 @@ class Bars:
         task = self._tasks[step]
         self._bars.update(task, completed=done, total=total, count=f"{done:,} documents")  # type: ignore[arg-type]
 
-    def end(self, step: str, seconds: float) -> None:
+    def end(self, step: str, seconds: float) -> None:  # noqa: ARG002
         """A full bar."""
         self._bars.update(self._tasks[step], total=1, completed=1)  # type: ignore[arg-type]
 

@@ -106,7 +106,7 @@ class CleanFolder:
     def generation(self) -> Path | None:
         """The published generation's folder, or None."""
         try:
-            folder = self.path / os.readlink(self.current)
+            folder = self.path / self.current.readlink()
         except OSError:
             return None
         return folder if folder.is_dir() else None

@@ -31,9 +31,9 @@ def document_id(source: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """One component of a path that no file system and no terminal takes for anything else.
+    r"""One component of a path that no file system and no terminal takes for anything else.
 
-    >>> safe_name("..") , safe_name("a:b\\n"), safe_name("CON"), safe_name("Ärger 1.txt")
+    >>> safe_name(".."), safe_name("a:b\n"), safe_name("CON"), safe_name("Ärger 1.txt")
     ('_..', 'a_b_', '_CON', 'Ärger 1.txt')
     """
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", name)).rstrip(" ") or "_"
@@ -100,10 +100,10 @@ def _key(path: str) -> int:
 
 
 def yaml_scalar(value: str) -> str:
-    """A string as a YAML scalar that reads back as the same string: plain where that is safe, else double-quoted.
+    r"""A string as a YAML scalar that reads back as the same string: plain where that is safe, else double-quoted.
 
     >>> yaml_scalar("Ferry line to close"), yaml_scalar("2024-01-05"), yaml_scalar("no"), yaml_scalar('a "b": c')
-    ('Ferry line to close', '"2024-01-05"', '"no"', '"a \\\\"b\\\\": c"')
+    ('Ferry line to close', '"2024-01-05"', '"no"', '"a \\"b\\": c"')
     """
     if _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return value
@@ -122,7 +122,7 @@ def _by_number(code: int) -> str:
 
 
 def front_matter(fields: Mapping[str, Any]) -> str:
-    """YAML front matter with the fields that are there, in the order of `FRONT_MATTER`, closed by `---` and a newline."""
+    """YAML front matter with the fields that are there, in the order of `FRONT_MATTER`."""
     lines = ["---"]
     for name in FRONT_MATTER:
         value = fields.get(name)

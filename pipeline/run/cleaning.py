@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 
 from pipeline import workers
 from pipeline.config import Config
 from pipeline.corpus.parts import Batch, Span, commit_batch, write_part
-from pipeline.corpus.tables import LINES
+from pipeline.corpus.tables import LINES, PART
 from pipeline.decisions import Decisions
 from pipeline.dedup import sketch_batch
 from pipeline.document import Change, Document, plain_line
 from pipeline.errors import DocumentError, DocumentFailed, DocumentRejected
+from pipeline.run.guarding import STORE, STORE_ALLOWANCE, guarded, too_much_memory
 from pipeline.sources import RawDocument, Slice, read, to_document
 from pipeline.stages.boilerplate import anchor_key, line_keys, strip_boilerplate
 from pipeline.stages.encoding import fix_encoding
@@ -32,6 +33,7 @@ from pipeline.stages.repeats import strip_repeats
 ROUNDS = 3  # boilerplate → repeats → garbled run again while they change the text; more than two is rare
 IN_ROUNDS = ("boilerplate", "repeats", "garbled")
 PART_CHARACTERS = 16_000_000  # a part of a streamed container is closed at this size, to bound memory
+CAREFUL_CHARACTERS = 1_000_000  # and at this, where storing a part of that size failed
 
 NO_DECISIONS = Decisions()
 
@@ -48,15 +50,24 @@ class CleanTask:
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage, in one worker."""
+    """Seconds by stage, in one worker, and the stage that it is in."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    stage: str = ""
+
+    def enter(self, name: str) -> None:
+        """Names the stage that follows, for the row of a document that does not come out of it."""
+        self.stage = name
+        workers.doing(name)
 
     def run(self, name: str, step: Step, document: Document) -> Document:
-        """`step(document)`, timed under `name`."""
+        """`step(document)`, timed under `name`. What a stage raises becomes a reason that names the stage."""
+        self.enter(name)
         start = time.perf_counter()
         try:
             return step(document)
+        except DocumentFailed as error:
+            raise DocumentFailed(f"{name}: {error.reason}") from None
         except (DocumentError, MemoryError):
             raise
         except RecursionError:
@@ -76,11 +87,12 @@ def clean_document(
 ) -> Document:
     """One document through every stage that is switched on, without what is learned from the corpus.
 
-    `path` is the file that it came in, relative to RAW. Raises DocumentRejected when nothing is left, DocumentFailed when a stage could not do its work.
+    `path` is the file that it came in, relative to RAW. Raises DocumentRejected when nothing is left,
+    DocumentFailed when a stage could not do its work.
     """
     watch = watch or Stopwatch()
     first: dict[str, Step] = {
-        "extract": lambda d: extract_html(d, config.extract, config.extractor),
+        "extract": lambda d: extract_html(d, config.extract, config.extractor, config.limits.nesting),
         "encoding": fix_encoding,
         "markup": strip_markup,
     }
@@ -160,7 +172,7 @@ def digest(*parts: str | bytes) -> str:
 
 
 def outer_blanks(document: Document) -> Document:
-    """The document without blank lines before and after its text, so that writing and reading it again changes nothing."""
+    """The document without blank lines around its text, so that writing and reading it again changes nothing."""
     text = document.text
     inner = text.strip()
     if len(inner) == len(text) or not inner:
@@ -214,8 +226,8 @@ def document_row(document: Document, **more: Any) -> dict[str, Any]:
 class PartBuilder:
     """Gathers cleaned documents and writes them as parts of one batch."""
 
-    def __init__(self, folder: Path, name: str, config: Config, watch: Stopwatch) -> None:
-        self.folder, self.name, self.config, self.watch = folder, name, config, watch
+    def __init__(self, folder: Path, name: str, config: Config, watch: Stopwatch, characters: int) -> None:
+        self.folder, self.name, self.config, self.watch, self.most = folder, name, config, watch, characters
         self.rows: list[dict[str, Any]] = []
         self.documents: list[Document | None] = []
         self.characters = 0
@@ -233,7 +245,7 @@ class PartBuilder:
         self.rows.append(row)
         self.documents.append(document)
         self.characters += len(row.get("text") or "")
-        if self.characters >= PART_CHARACTERS:
+        if self.characters >= self.most:
             self.close_part()
             return True
         return False
@@ -245,15 +257,10 @@ class PartBuilder:
         """Writes what was gathered since the last part."""
         if not self.rows:
             return
+        workers.at(STORE, len(self.parts), STORE_ALLOWANCE)
         start = time.perf_counter()
-        clean = [(row, d) for row, d in enumerate(self.documents) if d is not None]
-        lines = self._lines(clean) if self.config.boilerplate.learn and "boilerplate" in self.config.stages else None
-        sketch = None
-        if self.config.dedup:
-            texts = [d.text if d is not None else "" for d in self.documents]
-            titles = [d.title if d is not None else None for d in self.documents]
-            origins = [declared_origins(d) if d is not None else () for d in self.documents]
-            sketch = sketch_batch(texts, titles, origins, self.config)
+        lines = part_lines(self.documents, self.config)
+        sketch = part_sketch(self.documents, self.config)
         self.watch.seconds["sketch"] = self.watch.seconds.get("sketch", 0.0) + time.perf_counter() - start
         start = time.perf_counter()
         write_part(self.folder, self._part(), self.rows, lines, sketch)
@@ -261,20 +268,42 @@ class PartBuilder:
         self.parts.append(self._part())
         self.rows, self.documents, self.characters = [], [], 0
 
-    def _lines(self, clean: Sequence[tuple[int, Document]]) -> pa.Table:
-        columns: dict[str, list[Any]] = {name: [] for name in LINES.names}
-        for row, document in clean:
-            keys = line_keys(document)
-            if not keys:
-                continue
-            anchor, site = anchor_key(document), document.site
-            for key, line in keys:
-                columns["row"].append(row)
-                columns["site"].append(site)
-                columns["key"].append(signed(key))
-                columns["line"].append(line)
-                columns["anchor"].append(signed(anchor))
-        return pa.table(columns, schema=LINES)
+
+def part_lines(documents: Sequence[Document | None], config: Config) -> pa.Table | None:
+    """The lines of a part that may turn out to recur; None where nothing is learned."""
+    if not config.boilerplate.learn or "boilerplate" not in config.stages:
+        return None
+    columns: dict[str, list[Any]] = {name: [] for name in LINES.names}
+    for row, document in enumerate(documents):
+        keys = line_keys(document) if document is not None else ()
+        if document is None or not keys:
+            continue
+        anchor, site = anchor_key(document), document.site
+        for key, line in keys:
+            columns["row"].append(row)
+            columns["site"].append(site)
+            columns["key"].append(signed(key))
+            columns["line"].append(line)
+            columns["anchor"].append(signed(anchor))
+    return pa.table(columns, schema=LINES)
+
+
+def part_sketch(documents: Sequence[Document | None], config: Config) -> pa.Table | None:
+    """The sketches of a part, an empty one where there is no document; None where nothing is matched."""
+    if not config.dedup:
+        return None
+    texts = [d.text if d is not None else "" for d in documents]
+    titles = [d.title if d is not None else None for d in documents]
+    origins = [declared_origins(d) if d is not None else () for d in documents]
+    return sketch_batch(texts, titles, origins, config)
+
+
+def try_alone(row: Mapping[str, Any], document: Document, config: Config, watch: Stopwatch) -> None:
+    """Does with one document what storing a part does with many, so that it is known which of them stops it."""
+    watch.enter("sketch")
+    part_lines([document], config)
+    part_sketch([document], config)
+    pa.Table.from_pylist([row], schema=PART)
 
 
 def signed(key: int) -> int:
@@ -302,6 +331,7 @@ def raw_documents(
         reader, index = read(piece, config), 0
         while True:
             workers.at("read", ordinal)
+            workers.doing("reading")
             try:
                 if ordinal in abandoned:
                     raise DocumentFailed(abandoned[ordinal])
@@ -309,7 +339,11 @@ def raw_documents(
             except StopIteration:
                 break
             except Exception as error:
-                how = f"could not be read: {getattr(error, 'reason', None) or f'{type(error).__name__}: {error}'}"
+                how = getattr(error, "reason", None) or (
+                    f"reading: {too_much_memory(config)}"
+                    if isinstance(error, MemoryError)
+                    else f"reading: {type(error).__name__}: {error}"
+                )
                 yield unit, piece.file.path, unreadable(piece, index, how[:500])
                 ordinal += 1
                 break
@@ -345,17 +379,19 @@ def clean_batch(
     folder: str,
     config: Config,
     decisions: Decisions,
-    stopped: Mapping[tuple[str, int], str],
     begun: Progress,
+    stopped: Mapping[tuple[str, int], str],
+    careful: bool,
 ) -> tuple[str, int, dict[str, float]]:
     """Cleans a batch in this process: its name, how many documents it holds, seconds by stage.
 
-    `stopped` gives the places (reading or cleaning, ordinal in the batch) that stopped a worker before, and how;
-    `begun` what an earlier call stored. Runs in a worker: it says at which document it is before it touches it.
+    `begun` is what an earlier call stored; `stopped` gives the places (reading, cleaning, sketching; ordinal in the
+    batch) that stopped a worker before, and how. `careful` sketches each document alone before all together. Runs in
+    a worker: it says at which document it is before it touches it.
     """
     abandoned = {ordinal: how for (doing, ordinal), how in stopped.items() if doing == "read"}
     watch = Stopwatch()
-    builder = PartBuilder(Path(folder), task.name, config, watch)
+    builder = PartBuilder(Path(folder), task.name, config, watch, CAREFUL_CHARACTERS if careful else PART_CHARACTERS)
     builder.parts = list(begun.parts)
     builder.units = {unit: list(spans) for unit, spans in begun.units.items()}
     source, ordinal = raw_documents(task, config, abandoned), 0
@@ -368,12 +404,18 @@ def clean_batch(
         unit, path, raw = following
         if ordinal >= begun.documents:
             workers.at("clean", ordinal)
-            row, document = _clean_one(raw, path, config, decisions, watch, stopped.get(("clean", ordinal)))
+            how = stopped.get(("clean", ordinal)) or stopped.get(("sketch", ordinal))
+            row, document = _clean_one(raw, path, config, decisions, watch, how)
+            if careful and document is not None:
+                workers.at("sketch", ordinal)
+                try:
+                    try_alone(row, document, config, watch)
+                except Exception as error:
+                    row, document = _without_document(raw, row, error, config, watch), None
             if builder.add(unit, row, document):
                 done = Progress(ordinal + 1, tuple(builder.parts), {u: tuple(s) for u, s in builder.units.items()})
                 workers.stored(done)
         ordinal += 1
-    workers.at("store", ordinal)
     builder.close_part()
     units = {unit: tuple(builder.units.get(unit, ())) for unit, _ in task.slices}
     commit_batch(Path(folder), Batch(task.name, tuple(builder.parts), units, watch.seconds))
@@ -395,35 +437,47 @@ def _clean_one(
     try:
         if stopped is not None:
             raise DocumentFailed(stopped)
+        watch.enter("decoding")
         start = time.perf_counter()
         document, charset, newlines = to_document(raw)
         watch.seconds["read"] = watch.seconds.get("read", 0.0) + time.perf_counter() - start
         row.update(charset=charset, newlines=newlines, characters_in=len(document.text))
         document = clean_document(document, config, watch, decisions, path)
-    except (DocumentError, MemoryError, RecursionError) as error:
-        reason = getattr(error, "reason", None) or (
-            f"needed more than {config.limits.memory_mb} MiB of memory. Raise [limits] memory_mb to keep it."
-            if isinstance(error, MemoryError)
-            else "nested too deep to be read"
-        )
-        fields = raw.fields
-        row.update(
-            source=raw.source,
-            record_id=fields.get("record_id"),
-            status=getattr(error, "status", "failed"),
-            reason=reason,
-            kind=raw.kind,
-            title=_text_or_none(fields.get("title")),
-            url=_text_or_none(fields.get("url")),
-            date=_text_or_none(fields.get("date")),
-            edits=[],
-            steps=0,
-            characters_out=0,
-            origin=0,
-            learned=0,
-        )
-        return row, None
-    return document_row(document, status="clean", **row), document
+        return document_row(document, status="clean", **row), document
+    except Exception as error:
+        return _without_document(raw, row, error, config, watch), None
+
+
+def _without_document(
+    raw: RawDocument, row: Mapping[str, Any], error: Exception, config: Config, watch: Stopwatch
+) -> dict[str, Any]:
+    """The row of a document that `error` stopped: as far as it came, and why."""
+    if isinstance(error, DocumentError):
+        status, reason = error.status, error.reason
+    elif isinstance(error, MemoryError):
+        status, reason = "failed", f"{watch.stage}: {too_much_memory(config)}"
+    elif isinstance(error, RecursionError):
+        status, reason = "failed", f"{watch.stage}: nested too deep to be read"
+    else:
+        status, reason = "failed", f"{watch.stage}: {type(error).__name__}: {error}"[:500]
+    fields = raw.fields
+    kept = ("path", "index", "format", "raw_sha256", "characters_in", "charset", "newlines")
+    return {
+        **{name: row[name] for name in kept if name in row},
+        "source": raw.source,
+        "record_id": fields.get("record_id"),
+        "status": status,
+        "reason": reason,
+        "kind": raw.kind,
+        "title": _text_or_none(fields.get("title")),
+        "url": _text_or_none(fields.get("url")),
+        "date": _text_or_none(fields.get("date")),
+        "edits": [],
+        "steps": 0,
+        "characters_out": 0,
+        "origin": 0,
+        "learned": 0,
+    }
 
 
 def _text_or_none(value: Any) -> str | None:
@@ -437,29 +491,19 @@ def clean_task(
 
     Runs inline in a task of any executor; the worker processes belong to the process that the task runs in.
     """
-    stopped: dict[tuple[str, int], str] = {}
     begun = Progress()
 
     def remember(done: Progress) -> None:
         nonlocal begun
         begun = done
 
-    with workers.shared_pool(pool_size, config.limits.memory_mb).worker() as worker:
-        while True:
-            try:
-                return cast(
-                    "tuple[str, int, dict[str, float]]",
-                    worker.call(
-                        clean_batch,
-                        (task, folder, config, decisions, stopped, begun),
-                        config.limits.seconds,
-                        on_stored=remember,
-                    ),
-                )
-            except workers.WorkerStopped as stop:
-                if stop.place is None or stop.place in stopped or stop.place[0] == "store":
-                    raise
-                stopped[stop.place] = stop.how
+    return guarded(
+        clean_batch,
+        lambda stopped, careful: (task, folder, config, decisions, begun, stopped, careful),
+        config,
+        pool_size,
+        remember,
+    )
 
 
 __all__ = ["CleanTask", "clean_batch", "clean_document", "clean_in_rounds", "clean_task"]

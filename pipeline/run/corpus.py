@@ -20,15 +20,15 @@ from pipeline.corpus.parts import read_batch, remove_parts, write_json
 from pipeline.decisions import Decisions, read_decisions
 from pipeline.errors import GateError, RunError, UsageError
 from pipeline.executors import Executor, LocalExecutor
+from pipeline.progress import Progress, Silent
 from pipeline.run.changes import Changes, changes_since
 from pipeline.run.cleaning import clean_task, digest
 from pipeline.run.finishing import finish
 from pipeline.run.learning import Learned, learn, nothing_learned
-from pipeline.run.matching import Fates, fates
+from pipeline.run.matching import fates
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
-from pipeline.progress import Progress, Silent
-from pipeline.run.reporting import report
 from pipeline.run.remote import RemoteClean
+from pipeline.run.reporting import report
 from pipeline.run.rows import Rows
 from pipeline.run.writing import write_corpus
 from pipeline.sources.storage import filesystem, is_remote, local_path
@@ -175,7 +175,7 @@ def _run(
         with clock.step("report"):
             changes = changes_since(published, folder.next)
             summary = report(folder.next, rows, config, decided, changes, decisions)
-        result = result_of(folder, plan, decided, summary, changes, clock, stages, dry_run)
+        result = result_of(folder, plan, changes, clock, stages, dry_run)
         check_gates(config, result)
         if approve is not None and not approve(Proposal(folder.next, summary, changes)):
             return result
@@ -260,8 +260,6 @@ def nothing_new(folder: CleanFolder, plan: Plan, clock: Clock, stages: Counter[s
 def result_of(
     folder: CleanFolder,
     plan: Plan,
-    decided: Fates,
-    summary: Mapping[str, Any],
     changes: Changes | None,
     clock: Clock,
     stages: Counter[str],

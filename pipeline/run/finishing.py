@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline import workers
 from pipeline.config import Config
 from pipeline.corpus.parts import Batch, Span, commit_batch, read_batch, read_documents, write_part
-from pipeline.dedup import sketch_batch
 from pipeline.decisions import Decisions
 from pipeline.document import Document, Edit
-from pipeline.errors import DocumentError
+from pipeline.errors import DocumentError, DocumentFailed
 from pipeline.executors import Executor
 from pipeline.run.cleaning import (
     Stopwatch,
     clean_in_rounds,
-    declared_origins,
     digest,
     document_row,
+    part_sketch,
+    try_alone,
     with_line_decisions,
 )
+from pipeline.run.guarding import STORE, STORE_ALLOWANCE, guarded, too_much_memory
 from pipeline.run.learning import Learned
 from pipeline.run.rows import Rows
 
@@ -55,8 +57,10 @@ def finish(rows: Rows, learned: Learned, config: Config, executor: Executor, dec
         name = "finish-" + digest(part, row_numbers.tobytes(), repr(keys))[:20]
         places.append((documents, name))
         if read_batch(rows.folder / f"{name}.json") is None:
-            tasks.append((str(rows.folder), part, name, row_numbers.tolist(), keys, config, decisions))
-    for _ in executor.map(finish_part, tasks):
+            tasks.append(
+                (str(rows.folder), part, name, row_numbers.tolist(), keys, config, decisions, executor.workers)
+            )
+    for _ in executor.map(finish_part, tasks, inline=True):
         pass
     return rows.replaced(
         (documents, f"{name}-0000", np.arange(len(documents), dtype=np.int32)) for documents, name in places
@@ -71,33 +75,56 @@ def finish_part(
     keys: Sequence[tuple[int, ...]],
     config: Config,
     decisions: Decisions,
+    pool_size: int,
+) -> dict[str, float]:
+    """`finish_batch` in a killable worker process: a document that stops its worker becomes a `failed` row."""
+    return guarded(
+        finish_batch,
+        lambda stopped, careful: (folder, part, name, rows, keys, config, decisions, stopped, careful),
+        config,
+        pool_size,
+    )
+
+
+def finish_batch(
+    folder: str,
+    part: str,
+    name: str,
+    rows: Sequence[int],
+    keys: Sequence[tuple[int, ...]],
+    config: Config,
+    decisions: Decisions,
+    stopped: Mapping[tuple[str, int], str],
+    careful: bool,
 ) -> dict[str, float]:
     """Cleans some documents of a part again, now with the learned lines; gives seconds by stage."""
     watch = Stopwatch()
     table = read_documents(Path(folder), part).take(list(rows))
     finished: list[dict[str, Any]] = []
     documents: list[Document | None] = []
-    for row, learned in zip(table.to_pylist(), keys, strict=True):
-        mark = int(digest(repr(learned))[:16], 16)
-        if row["status"] != "clean":
-            finished.append({**row, "learned": mark})
-            documents.append(None)
-            continue
-        try:
-            document = with_line_decisions(document_of_row(row), decisions)
-            document = clean_in_rounds(document, config, frozenset(learned), watch)
-        except DocumentError as error:
-            gone = {"text": None, "characters_out": 0, "clean_sha256": None, "learned": mark}
-            finished.append({**row, **gone, "status": error.status, "reason": error.reason})
-            documents.append(None)
-            continue
-        finished.append({**row, **document_row(document), "learned": mark})
+    for ordinal, (row, learned) in enumerate(zip(table.to_pylist(), keys, strict=True)):
+        row = {**row, "learned": int(digest(repr(learned))[:16], 16)}
+        document = None
+        if row["status"] == "clean":
+            workers.at("clean", ordinal)
+            try:
+                if ("clean", ordinal) in stopped or ("sketch", ordinal) in stopped:
+                    raise DocumentFailed(stopped.get(("clean", ordinal)) or stopped["sketch", ordinal])
+                document = with_line_decisions(document_of_row(row), decisions)
+                document = clean_in_rounds(document, config, frozenset(learned), watch)
+                row.update(document_row(document, learned=row["learned"]))
+                if careful:
+                    workers.at("sketch", ordinal)
+                    try_alone(row, document, config, watch)
+            except (DocumentError, MemoryError) as error:
+                status, reason = getattr(error, "status", "failed"), getattr(error, "reason", None)
+                reason = reason or f"{watch.stage}: {too_much_memory(config)}"
+                row.update(status=status, reason=reason, text=None, characters_out=0, clean_sha256=None)
+                document = None
+        finished.append(row)
         documents.append(document)
-    texts = [d.text if d is not None else "" for d in documents]
-    titles = [d.title if d is not None else None for d in documents]
-    origins = [declared_origins(d) if d is not None else () for d in documents]
-    sketch = sketch_batch(texts, titles, origins, config) if config.dedup else None
-    write_part(Path(folder), f"{name}-0000", finished, None, sketch)
+    workers.at(STORE, 0, STORE_ALLOWANCE)
+    write_part(Path(folder), f"{name}-0000", finished, None, part_sketch(documents, config))
     span = Span(f"{name}-0000", 0, len(finished))
     commit_batch(Path(folder), Batch(name, (span.part,), {name: (span,)}, watch.seconds))
     return watch.seconds

@@ -46,7 +46,7 @@ def code_digest() -> str:
 
 
 def fingerprint(config: Config, decisions: Decisions) -> str:
-    """Digest of everything but its bytes, and of decisions on it alone, that a cleaned, sketched document depends on."""
+    """Digest of all that a cleaned document depends on, but for its bytes and the decisions on it alone."""
     settings = config.model_dump(mode="json", include={*CLEANING_SECTIONS, *SKETCH_SECTIONS})
     for name in NOT_IN_THE_TEXT:
         settings["reading"].pop(name)

@@ -40,10 +40,9 @@ KEPT_TABLES = ("manifest.parquet",)  # of the published generation, what a run r
 
 def mirror_of(url: str) -> Path:
     """The local folder in which a remote CLEAN is worked on; the same for every run on one machine."""
-    base = os.environ.get(CACHE) or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "clean-corpus"
-    )
-    return Path(base) / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    base = Path(os.environ.get(CACHE) or caches / "clean-corpus")
+    return base / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
 
 class RemoteClean:

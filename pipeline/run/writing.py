@@ -30,6 +30,8 @@ from pipeline.run.rows import Rows
 BLOCK_DOCUMENTS = 10_000
 BLOCK_CHARACTERS = 32_000_000
 SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
+COUNTED = ("characters_in", "characters_out", "raw_sha256", "clean_sha256")
+OWN_FIELDS = ("source", "record_id", "status", "reason", "metadata", "text", "edits", *COUNTED)
 FRAGMENTED = {"manifest": MANIFEST, "edits": EDITS, "dropped": DROPPED}
 
 
@@ -140,10 +142,7 @@ def write_block(
     plan = read_fates(Path(scratch), first, last)
     names = json.loads((Path(scratch) / "parts.json").read_text(encoding="utf-8"))
     rows = Rows(Path(parts), tuple(names), plan.column("part").to_numpy(), plan.column("row").to_numpy())
-    documents = rows.table(
-        ["source", "record_id", "status", "reason", *SAME_FIELDS, "metadata", "text", "edits"]
-        + ["characters_in", "characters_out", "raw_sha256", "clean_sha256"]
-    )
+    documents = rows.table([*SAME_FIELDS, *OWN_FIELDS])
     block = Block(documents.to_pylist(), plan.drop_columns(["part", "row"]).to_pylist())
     with writer(config, Path(folder), Path(scratch), published, number, dry_run) as write:
         for row, fate in block:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stages.extract_blocks import HINTS, INVISIBLE, PLACES, Block, Page
 
-Column = NDArray[np.float32]
+Column = NDArray[np.floating[Any]]
 Index = NDArray[np.int64]
 
 KINDS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "pre", "blockquote", "tr", "dt", "dd")
@@ -236,7 +237,8 @@ def _window(values: Column) -> Column:
     """For each row the sum of the rows at most NEAR away, itself too."""
     sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     order = np.arange(len(values))
-    return (sums[np.minimum(order + NEAR + 1, len(values))] - sums[np.maximum(order - NEAR, 0)]).astype(np.float32)
+    near: Column = (sums[np.minimum(order + NEAR + 1, len(values))] - sums[np.maximum(order - NEAR, 0)]).astype(np.float32)
+    return near
 
 
 def _since(marks: NDArray[np.bool_]) -> Column:

@@ -339,7 +339,7 @@ def _address(tree: HtmlElement, metas: Mapping[str, list[str]], pages: list[dict
     candidates += [text for node in pages for text in _strings(node.get("url"), ("@id",))]
     for candidate in candidates:
         try:
-            absolute = urljoin(base or "", (candidate or "").strip())
+            absolute: str = urljoin(base or "", (candidate or "").strip())
             parts = urlsplit(absolute)
         except ValueError:
             continue

@@ -103,7 +103,7 @@ def test_bad_records_are_rows(tmp_path):
 
 
 def test_outputs_that_would_meet_are_told_apart(tmp_path):
-    """Sources that differ only in suffix or case, or whose folder has a document's name, each get a file of their own."""
+    """Sources that differ only in suffix or case, or whose folder has a document's name, each get their own file."""
     raw = tmp_path / "raw"
     names = ["a.txt", "a.html", "A.md", "b.md/c.txt", "b.txt"]
     for number, name in enumerate(names):

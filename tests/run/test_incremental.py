@@ -57,7 +57,7 @@ def test_only_what_is_new_or_changed_is_cleaned(raw, tmp_path):
 
 
 def test_like_a_run_from_scratch(raw, tmp_path):
-    """After additions, changes and deletions the corpus is, to the byte, what a run from scratch makes of the folder."""
+    """After additions, changes and deletions the corpus is, to the byte, what a run from scratch gives."""
     clean = tmp_path / "clean"
     once_more(raw, clean)
     write_corpus(tmp_path / "more", seed=9, articles=6)
