@@ -237,7 +237,8 @@ def _window(values: Column) -> Column:
     """For each row the sum of the rows at most NEAR away, itself too."""
     sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     order = np.arange(len(values))
-    near: Column = (sums[np.minimum(order + NEAR + 1, len(values))] - sums[np.maximum(order - NEAR, 0)]).astype(np.float32)
+    until, since = np.minimum(order + NEAR + 1, len(values)), np.maximum(order - NEAR, 0)
+    near: Column = (sums[until] - sums[since]).astype(np.float32)
     return near
 
 
