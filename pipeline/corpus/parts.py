@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.corpus.tables import LINES, PART
 
+ROW_GROUP = 10_000
 FILES = ("documents.parquet", "lines.parquet", "sketch.arrow")
 
 
@@ -57,10 +58,10 @@ def write_part(
         write_arrow(sketch, part_file(folder, part, "sketch.arrow"))
 
 
-def write_parquet(table: pa.Table, path: Path, compression: str = "lz4") -> None:
-    """Writes a Parquet file so that it is there whole or not at all."""
+def write_parquet(table: pa.Table, path: Path, compression: str = "lz4", group: int = ROW_GROUP) -> None:
+    """Writes a Parquet file so that it is there whole or not at all, `group` rows to a row group."""
     passing = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    pq.write_table(table, passing, compression=compression)
+    pq.write_table(table, passing, compression=compression, row_group_size=group)
     passing.replace(path)
 
 

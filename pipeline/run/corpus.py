@@ -21,6 +21,7 @@ from pipeline.decisions import Decisions, read_decisions
 from pipeline.errors import GateError, RunError, UsageError
 from pipeline.executors import Executor, LocalExecutor
 from pipeline.progress import Progress, Silent
+from pipeline.report import write_times
 from pipeline.run.changes import Changes, changes_since
 from pipeline.run.cleaning import clean_task, digest
 from pipeline.run.finishing import finish
@@ -176,7 +177,7 @@ def _run(
             changes = changes_since(published, folder.next)
             summary = report(folder.next, rows, config, decided, changes, decisions)
         result = result_of(folder, plan, changes, clock, stages, dry_run)
-        check_gates(config, result)
+        check_gates(summary, folder)
         if approve is not None and not approve(Proposal(folder.next, summary, changes)):
             return result
         with clock.step("publish"):
@@ -290,21 +291,15 @@ def result_of(
     )
 
 
-def check_gates(config: Config, result: RunResult) -> None:
+def check_gates(summary: Mapping[str, Any], folder: CleanFolder) -> None:
     """Raises GateError when a share is larger than its gate lets through."""
-    documents = max(1, result.documents)
-    removed = 1 - result.characters_out / result.characters_in if result.characters_in else 0.0
-    shares = {
-        "max_duplicate_share": (result.by_status["duplicate"] / documents, "documents are duplicates"),
-        "max_failed_share": (result.by_status["failed"] / documents, "documents failed"),
-        "max_removed_share": (removed, "characters were removed"),
-    }
-    for gate, (share, what) in shares.items():
-        allowed = getattr(config.gates, gate)
-        if share > allowed:
+    what = {"duplicate": "documents are duplicates", "failed": "documents failed", "removed": "the text was removed"}
+    for name, gate in summary["gates"].items():
+        if gate["value"] > gate["limit"]:
+            said = what[name.split("_")[1]]
             raise GateError(
-                f"--{gate.replace('_', '-')}: {share:.1%} of {what}, {allowed:.1%} are allowed."
-                " Nothing was published; look at .state/next/report.html, then mend the input or raise the gate."
+                f"--{name.replace('_', '-')}: {gate['value']:.1%} of {said}, {gate['limit']:.1%} are allowed."
+                f" Nothing was published. Look at {folder.next / 'report.html'}, then mend the input or raise the gate."
             )
 
 
@@ -337,9 +332,8 @@ def after(
         },
         folder.state / "last.json",
     )
-    write_json(
-        {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)},
-        folder.state / "run.json",
-    )
+    times = {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)}
+    write_json(times, folder.state / "run.json")
+    write_times(folder.state, times)
     remove_parts(folder.parts, {*rows.parts, *learned.touched})
     shutil.rmtree(folder.scratch, ignore_errors=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 import pipeline
 from pipeline.config import Config, Gates
@@ -16,7 +18,7 @@ from pipeline.decisions import Decision, Decisions
 from pipeline.dedup import compare
 from pipeline.report import Passage, RunFacts, write_report
 from pipeline.run.changes import Changes
-from pipeline.run.matching import DUPLICATE, KEPT, Fates, places
+from pipeline.run.matching import DUPLICATE, FAILED, KEPT, Fates, places
 from pipeline.run.rows import Rows
 
 
@@ -31,7 +33,7 @@ def report(
         changes=asdict(changes) if changes is not None else None,
         decisions=list(verdicts(fates, decisions)),
         decision_problems=decisions.problems,
-        gates=gates(config.gates, fates, rows),
+        gates=gates(config.gates, shares(fates, folder)),
     )
     return write_report(folder, facts, texts(rows, fates), sides)
 
@@ -61,20 +63,32 @@ def sides(dropped: str, kept: str) -> tuple[list[Passage], list[Passage]]:
     )
 
 
-def gates(set_gates: Gates, fates: Fates, rows: Rows) -> dict[str, dict[str, float]]:
-    """The gates that were set, each with its limit and the share it is held against."""
-    total = max(1, len(rows))
-    came = sum(rows.column("characters_in").to_pylist())
-    left = sum(rows.column("characters_out").to_pylist())
-    shares = {
-        "max_duplicate_share": float((fates.status == DUPLICATE).sum()) / total,
-        "max_failed_share": float((fates.status > DUPLICATE + 1).sum()) / total,
-        "max_removed_share": 1 - left / came if came else 0.0,
-    }
+def shares(fates: Fates, folder: Path) -> dict[str, float]:
+    """What the gates are held against, each between 0 and 1.
+
+    The share of characters removed counts text: what the edits took out of what the stages were given. The markup of
+    a page is no text, and is not counted.
+    """
+    total = max(1, len(fates.status))
+    removed = 0
+    edits = pq.ParquetFile(folder / "edits.parquet")
+    for batch in edits.iter_batches(columns=["before", "after"]):
+        before, after = (pc.sum(pc.utf8_length(batch.column(name))).as_py() or 0 for name in ("before", "after"))
+        removed += before - after
+    left = pc.sum(pq.read_table(folder / "manifest.parquet", columns=["characters_out"]).column(0)).as_py() or 0
     return {
-        name: {"limit": getattr(set_gates, name), "value": share}
-        for name, share in shares.items()
-        if getattr(set_gates, name) < 1.0
+        "max_duplicate_share": float((fates.status == DUPLICATE).sum()) / total,
+        "max_failed_share": float((fates.status == FAILED).sum()) / total,
+        "max_removed_share": max(0.0, removed / (removed + left)) if removed + left > 0 else 0.0,
+    }
+
+
+def gates(limits: Gates, measured: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """The gates that were set, each with its limit and the share it is held against."""
+    return {
+        name: {"limit": getattr(limits, name), "value": share}
+        for name, share in measured.items()
+        if getattr(limits, name) < 1.0
     }
 
 

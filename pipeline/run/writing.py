@@ -29,6 +29,7 @@ from pipeline.run.rows import Rows
 
 BLOCK_DOCUMENTS = 10_000
 BLOCK_CHARACTERS = 32_000_000
+DOCUMENTS_GROUP = 500  # rows: what a reader decodes to see one text
 SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
 COUNTED = ("characters_in", "characters_out", "raw_sha256", "clean_sha256")
 OWN_FIELDS = ("source", "record_id", "status", "reason", "metadata", "text", "edits", *COUNTED)
@@ -200,7 +201,7 @@ def writer(
         if gathered:
             (folder / "documents").mkdir(exist_ok=True)
             table = pa.Table.from_pylist(gathered, schema=DOCUMENTS)
-            write_parquet(table, folder / name, "zstd")
+            write_parquet(table, folder / name, "zstd", DOCUMENTS_GROUP)
 
 
 def write_markdown(row: dict[str, Any], output: str, folder: Path, published: str | None) -> tuple[str, str]:
