@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from pipeline.workers import WorkerPool, close_shared_pools
+from pipeline.errors import RunError
+from pipeline.workers import WorkerPool, WorkerStopped, close_shared_pools
 
 T = TypeVar("T")
 
@@ -76,7 +77,14 @@ class LocalExecutor:
 
         def call(*arguments: Any) -> T:
             with steps.worker() as worker:
-                return worker.call(function, arguments)  # type: ignore[no-any-return]
+                try:
+                    return worker.call(function, arguments)  # type: ignore[no-any-return]
+                except (WorkerStopped, MemoryError) as error:
+                    how = error.how if isinstance(error, WorkerStopped) else "a worker process ran out of memory"
+                    raise RunError(
+                        f"{function.__name__}: {how}. Nothing was published."
+                        " Was it short of memory? Run again with fewer --workers."
+                    ) from None
 
         return call
 

@@ -219,10 +219,8 @@ class Worker:
                 elif what == "stored":
                     if on_stored is not None:
                         on_stored(value)
-                elif what == "raised":
-                    raise value
                 else:
-                    return value  # type: ignore[no-any-return]
+                    break
         except (EOFError, OSError):
             if self.closed:
                 raise WorkersClosed from None
@@ -232,6 +230,9 @@ class Worker:
         except KeyboardInterrupt:
             self.kill()
             raise
+        if what == "raised":  # out here: an OSError of the function is no broken channel
+            raise value
+        return value  # type: ignore[no-any-return]
 
     def _in_stage(self, how: str) -> str:
         stage = self._stage.value.decode("utf-8", "replace")

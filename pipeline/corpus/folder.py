@@ -37,7 +37,7 @@ PUBLISHED = (
     "report.html",
     "report.json",
 )
-OURS = {*PUBLISHED, "decisions.jsonl", ".state", ".generations", ".current", ".gitkeep"}
+OURS = {*PUBLISHED, "decisions.jsonl", ".state", ".generations", ".current", ".current.next", ".gitkeep"}
 GENERATION_DIGITS = 16
 
 

@@ -14,6 +14,10 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def fill_disk() -> None:
+    raise OSError(28, "No space left on device", "clean/.state")
+
+
 def fail(message: str) -> None:
     raise ValueError(message)
 

@@ -33,6 +33,13 @@ def test_raises_what_the_function_raises(worker):
     assert worker.call(misbehaving.double, (1,)) == 2
 
 
+def test_an_error_of_storage_is_the_functions_own(worker):
+    """An OSError that the function raises is not taken for a worker that died."""
+    with pytest.raises(OSError, match="No space left") as error:
+        worker.call(misbehaving.fill_disk, ())
+    assert error.value.filename == "clean/.state"
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [
