@@ -70,8 +70,8 @@ def fates(
         np.full(total, np.nan),
         np.full(total, -1, np.int64),
         why,
-        EMPTY_EVIDENCE,
-        EMPTY_RELATED,
+        EVIDENCE_PAIRS.empty_table(),
+        RELATED_PAIRS.empty_table(),
         {},
         {},
     )
@@ -84,8 +84,8 @@ def fates(
     return with_matching(result, clean, matching)
 
 
-EMPTY_EVIDENCE = pa.schema([("document", pa.int64()), ("canonical", pa.int64())]).empty_table()
-EMPTY_RELATED = pa.schema([("document_a", pa.int64()), ("document_b", pa.int64())]).empty_table()
+EVIDENCE_PAIRS = pa.schema([("document", pa.int64()), ("canonical", pa.int64())])
+RELATED_PAIRS = pa.schema([("document_a", pa.int64()), ("document_b", pa.int64())])
 
 
 def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int, str]:
