@@ -1,17 +1,54 @@
-"""Text from documents on its way to a terminal: shown, never obeyed."""
+"""Text from documents on its way to a terminal or a page: what steers or hides is shown by a sign, never obeyed."""
 
 from __future__ import annotations
 
 import re
 
-# Control characters (C0 but tab and line feed, DEL, C1) and the marks that turn the direction of writing.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Characters that change how others are shown, or are not shown at all, by the name Unicode gives them in short.
+_NAMED = {
+    0x00AD: "SHY",
+    0x061C: "ALM",
+    0x180E: "MVS",
+    0x200B: "ZWSP",
+    0x200E: "LRM",
+    0x200F: "RLM",
+    0x2028: "LS",
+    0x2029: "PS",
+    0x202A: "LRE",
+    0x202B: "RLE",
+    0x202C: "PDF",
+    0x202D: "LRO",
+    0x202E: "RLO",
+    0x2060: "WJ",
+    0x2066: "LRI",
+    0x2067: "RLI",
+    0x2068: "FSI",
+    0x2069: "PDI",
+    0xFEFF: "BOM",
+}
+_SHOWN = {code: f"⟨{name}⟩" for code, name in _NAMED.items()}
+_SHOWN |= {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}  # control pictures
+_SHOWN |= {0x7F: "␡"}
+_SHOWN |= {code: f"⟨{code:02X}⟩" for code in range(0x80, 0xA0)}
+_SHOWN |= {code: f"⟨{code:04X}⟩" for code in (*range(0x206A, 0x2070), *range(0xFFF9, 0xFFFC))}
+_HIDDEN = re.compile(
+    "[" + "".join(re.escape(chr(code)) for code in _SHOWN) + "\ud800-\udfff\U000e0000-\U000e007f" + "]"
+)
 
 
 def visible(text: str) -> str:
-    r"""The text with every character that steers a terminal shown by its number.
+    r"""Give `text` with every character that hides or reorders others shown by a sign; tabs and line breaks stay.
 
-    >>> visible("a\x1b[31mb\u202e")
-    'a\\x1b[31mb\\u202e'
+    >>> visible("exe.\u202egnp")
+    'exe.⟨RLO⟩gnp'
+    >>> visible("\x1b[31mred\x07")
+    '␛[31mred␇'
+    >>> visible("مرحبا, naïve, 日本\tand a line\n")
+    'مرحبا, naïve, 日本\tand a line\n'
     """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _HIDDEN.sub(_sign, text)
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return _SHOWN.get(code) or f"⟨{code:04X}⟩"

@@ -114,7 +114,7 @@ def riskiest(
                     "language": keeper.get("language"),
                     "date": keeper.get("date"),
                     "characters": keeper.get("characters_out"),
-                    "why": keeper.get("reason"),
+                    "why": (keeper.get("reason") or "").removeprefix("kept: ") or None,
                 },
                 "members": members,
             }

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report import pictures
-from pipeline.report.display import csp_hash, number, percent, script_json, visible, visible_all
+from pipeline.report.display import csp_hash, number, percent, script_json, visible_all
+from pipeline.terminal import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 EMBEDDED = ("clusters", "related", "removed", "unusable", "learned")  # what the page's script shows

@@ -17,11 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.decisions import FILE_NAME, read_decisions
-from pipeline.report.display import number, percent, visible
+from pipeline.report.display import number, percent
 from pipeline.report.examples import shorten
 from pipeline.review.deciding import WORDS, Told, about_document, tell
 from pipeline.review.pages import changes_in_context
 from pipeline.review.published import Published
+from pipeline.terminal import visible
 
 _LINE_END = re.compile(r"\s*\n\s*")
 SHOWN_CHANGES = 200  # of one document; the review shows all of them

@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.report.display import number, percent, visible
+from pipeline.report.display import number, percent
 from pipeline.report.examples import shorten
 from pipeline.report.pictures import bar
 from pipeline.review.deciding import WORDS
+from pipeline.terminal import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
