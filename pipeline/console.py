@@ -54,7 +54,7 @@ class Console:
         for batch in table.iter_batches(columns=["status", "source", "canonical_source", "relation", "reason"]):
             for row in batch.to_pylist():
                 why = f"{row['relation']} of {row['canonical_source']}" if row["canonical_source"] else row["reason"]
-                line = visible(f"{row["status"]:<9} {row["source"]}" + (f"   ({why})" if why else ""))
+                line = visible(f"{row['status']:<9} {row['source']}" + (f"   ({why})" if why else ""))
                 click.echo(line.replace("\n", "␊"))
 
     def summary(self, result: RunResult) -> None:
