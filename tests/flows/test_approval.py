@@ -38,8 +38,9 @@ def the_run(clean: Path, *states: str) -> Any:
 
     def look() -> Any:
         with get_client(sync_client=True) as client:
-            runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=50)
-        mine = [run for run in runs if run.parameters.get("clean") == str(clean)]
+            runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=200)
+        # A schedule has runs that have not started.
+        mine = [run for run in runs if run.parameters.get("clean") == str(clean) and run.start_time is not None]
         return mine[0] if mine and mine[0].state_name in states else None
 
     return wait_for(look, f"a run in state {' or '.join(states)}")
