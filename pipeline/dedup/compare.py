@@ -111,12 +111,14 @@ def _sentences(words: Words, parts: Units, found: Cover, document: int) -> tuple
     first, other = int(parts.first[document]), 1 - document
     rows = slice(int(found.first[document]), int(found.first[document + 1]))
     theirs = set(parts.hash[parts.first[other] : parts.first[other + 1]].tolist())
+    offset = int(words.offset[document])
+    whole = words.text[offset : int(words.offset[document + 1]) - 2 if document == 0 else None]
     sentences = []
     for i, (share, place) in enumerate(zip(found.share[rows].tolist(), found.place[rows].tolist(), strict=True)):
         start, end = int(parts.start[first + i]), int(parts.end[first + i])
         same = int(parts.hash[first + i]) in theirs
         match: Match = "same" if same else _match(share)
-        text = sentence_text(words, document, start, end)
+        text = sentence_text(whole, start, end)
         sentences.append(Sentence(text, start, end, match, 1.0 if same else share, None if place < 0 else place))
     return tuple(sentences)
 
@@ -128,14 +130,15 @@ def _match(share: float) -> Match:
     return "retold" if share >= RETOLD_SHARE else "only"
 
 
-def sentence_text(words: Words, document: int, start: int, end: int) -> str:
-    """The text of a sentence with the stop and quotes that close it."""
-    offset = int(words.offset[document])
-    close = int(words.offset[document + 1]) if document + 1 < words.offset.size else len(words.text)
-    at = offset + end
-    while at < close and not words.text[at].isspace() and not words.text[at].isalnum():
-        at += 1
-    return words.text[offset + start : at].strip()
+def sentence_text(text: str, start: int, end: int) -> str:
+    """The sentence `text[start:end]` with the stop and quotes that close it.
+
+    >>> sentence_text("«Come in!» She did.", 1, 8)
+    'Come in!»'
+    """
+    while end < len(text) and not text[end].isspace() and not text[end].isalnum():
+        end += 1
+    return text[start:end].strip()
 
 
 def lacking(words: Words, parts: Units, kind: Literal["number", "name"]) -> tuple[tuple[str, ...], tuple[str, ...]]:

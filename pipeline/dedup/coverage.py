@@ -89,13 +89,15 @@ def units(words: Words) -> Units:
     count = words.hash.size
     length = np.diff(starts, append=count)
     unit = np.repeat(np.arange(starts.size), length)
-    document = np.searchsorted(words.first, np.arange(count), "right") - 1
+    document = np.repeat(np.arange(words.first.size - 1), np.diff(words.first))
     inner = words.capital & ~words.opens & ~words.digit
     keys = words.stem ^ mix(document.astype(np.uint64))
     name = words.capital & ~words.digit & np.isin(keys, np.unique(keys[inner]))
-    order = np.lexsort((words.stem, unit))
+    key = (unit.astype(np.uint64) << np.uint64(36)) | (words.stem >> np.uint64(28))  # 36 bits tell 40 words apart
+    order = np.argsort(key)
+    ordered = key[order]
     fresh = np.ones(count, bool)
-    fresh[1:] = (words.stem[order][1:] != words.stem[order][:-1]) | (unit[order][1:] != unit[order][:-1])
+    fresh[1:] = ordered[1:] != ordered[:-1]
     groups = np.flatnonzero(fresh)
     chosen = order[groups]
     word_first = np.searchsorted(unit[chosen], np.arange(starts.size + 1))
@@ -115,39 +117,85 @@ def units(words: Words) -> Units:
     )
 
 
-def cover(units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], counts: NDArray[np.bool_]) -> Cover:
+def cover(
+    units: Units,
+    x: Positions,
+    y: Positions,
+    rarity: NDArray[np.int64],
+    counts: NDArray[np.bool_],
+    least: float = 0.0,
+) -> Cover:
     """For each unit of the documents `x`, how much of it stands in the documents `y` (numbers of documents).
 
     `rarity` int64[w]: what each word of `units` weighs, in whole 64ths (see `rarity`); `counts` bool[u]: False for
     units that recur across the corpus. A counterpart is two neighbouring units, because a retelling joins and
-    splits sentences.
+    splits sentences. A unit of which less than `least` stands anywhere in `y` is not looked for: its share is 0.
     """
-    size = units.first[x + 1] - units.first[x]
-    row_unit = ranges(units.first[x], size)
-    row_pair = np.repeat(np.arange(x.size), size)
-    first = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
-    total = _sums(rarity, units.word_first)[row_unit]
-    weight = np.where(counts[row_unit], total, 0)
-    width = units.first[y + 1] - units.first[y]
-    column_unit = ranges(units.first[y], width)
-    column_pair = np.repeat(np.arange(y.size), width)
-    opens = np.cumsum(width) - width  # the first column of each pair
-
+    rows, columns = _lay_out(units, x), _lay_out(units, y)
+    total = _sums(rarity, units.word_first)[rows.unit]
+    weight = np.where(counts[rows.unit], total, 0)
     # most sentences of near duplicates stand in the other word for word: only the others are worth a matrix
-    verbatim = _find(units.hash[row_unit] ^ salt(row_pair), units.hash[column_unit] ^ salt(column_pair))
+    verbatim = _find(units.hash[rows.unit] ^ salt(rows.pair), units.hash[columns.unit] ^ salt(columns.pair))
     same = verbatim >= 0
     share, loose = same.astype(np.float64), same.astype(np.float64)
-    place = np.where(same, verbatim - opens[row_pair], -1)
+    place = np.where(same, verbatim - columns.first[rows.pair], -1)
     rest = np.flatnonzero(~same & (weight > 0))
     if rest.size:
-        pairs = np.unique(row_pair[rest])
-        used = np.isin(column_pair, pairs)
-        columns = np.flatnonzero(used)
-        strict, weak, at = _weigh(units, rarity, row_unit[rest], row_pair[rest], column_unit[used], column_pair[used])
+        used = np.flatnonzero(_marks(rows.pair[rest], x.size)[columns.pair])
+        strict, weak, at = _weigh(units, rarity, least, rows.at(rest), columns.at(used))
         share[rest], loose[rest] = strict / total[rest], weak / total[rest]
         some = at >= 0
-        place[rest[some]] = columns[at[some]] - opens[row_pair[rest[some]]]
-    return Cover(first, weight, share, loose, place.astype(np.int32), same)
+        place[rest[some]] = used[at[some]] - columns.first[rows.pair[rest[some]]]
+    return Cover(rows.first, weight, share, loose, place.astype(np.int32), same)
+
+
+def verbatim_shares(
+    units: Units, x: Positions, y: Positions, rarity: NDArray[np.int64], counts: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """`cover(…).verbatim()` alone: no matrix is needed for it."""
+    rows, columns = _lay_out(units, x), _lay_out(units, y)
+    total = np.where(counts, _sums(rarity, units.word_first), 0)[rows.unit]
+    same = is_in(units.hash[rows.unit] ^ salt(rows.pair), units.hash[columns.unit] ^ salt(columns.pair))
+    found, whole = _sums(np.where(same, total, 0), rows.first), _sums(total, rows.first)
+    return np.divide(found, whole, out=np.zeros(x.size), where=whole > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The units of many documents, one document (of a pair) after the other: `unit`, its `pair`, where pairs begin."""
+
+    unit: Positions
+    pair: Positions
+    first: Positions
+
+    def at(self, which: Positions) -> _Layout:
+        """Some of the rows; `first` stays that of all."""
+        return _Layout(self.unit[which], self.pair[which], self.first)
+
+
+def _lay_out(units: Units, documents: Positions) -> _Layout:
+    size = units.first[documents + 1] - units.first[documents]
+    first = np.concatenate((np.zeros(1, np.int64), np.cumsum(size)))
+    return _Layout(ranges(units.first[documents], size), np.repeat(np.arange(documents.size), size), first)
+
+
+def _marks(numbers: Positions, size: int) -> NDArray[np.bool_]:
+    """bool[size], True at `numbers`."""
+    marks = np.zeros(size, bool)
+    marks[numbers] = True
+    return marks
+
+
+def is_in(wanted: Hashes, among: Hashes) -> NDArray[np.bool_]:
+    """Whether each of `wanted` is one of `among`: two vectorised sorts, where `np.isin` hashes."""
+    if not among.size:
+        return np.zeros(wanted.size, bool)
+    known = np.sort(among)
+    order = np.argsort(wanted)  # searching in order stays in the cache
+    found = np.zeros(wanted.size, bool)
+    place = np.minimum(np.searchsorted(known, wanted[order]), known.size - 1)
+    found[order] = known[place] == wanted[order]
+    return found
 
 
 def salt(pair: Positions) -> Hashes:
@@ -182,68 +230,107 @@ def _find(wanted: Hashes, among: Hashes) -> Positions:
     """Where each of `wanted` stands first in `among`; -1 where it does not."""
     if not among.size:
         return np.full(wanted.size, -1, np.int64)
-    order = np.argsort(among, kind="stable")
-    place = np.minimum(np.searchsorted(among, wanted, sorter=order), among.size - 1)
-    found: Positions = np.where(among[order[place]] == wanted, order[place], -1)
+    order = np.lexsort((np.arange(among.size), among))
+    known = among[order]
+    place = np.minimum(np.searchsorted(known, wanted), among.size - 1)
+    found: Positions = np.where(known[place] == wanted, order[place], -1)
     return found
 
 
 def _weigh(
-    units: Units,
-    rarity: NDArray[np.int64],
-    row_unit: Positions,
-    row_pair: Positions,
-    column_unit: Positions,
-    column_pair: Positions,
+    units: Units, rarity: NDArray[np.int64], least: float, rows: _Layout, columns: _Layout
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Positions]:
     """The weight of each row unit that the best window of its pair holds: with its numbers and names, and without.
 
-    The third array is the column where that window starts, -1 for none. One product of two sparse matrices for all
-    pairs: rows are units of x, columns are windows of y, between them the words, told apart by pair.
+    The third array is the column where that window starts, -1 for none. Rows of which less than `least` stands
+    anywhere in y, or which lack a number or most names there, cannot count: they are left at 0 and -1.
+    """
+    row, word, there = _look_up(units, rarity, rows, columns)
+    count = rows.unit.size
+    total = np.bincount(row, rarity[word], count)
+    hopeful = np.bincount(row[there], rarity[word[there]], count) >= least * total
+    named, number = units.name[word], units.number[word]
+    lacks = np.bincount(row[named & ~there], minlength=count) * 2 > np.bincount(row[named], minlength=count)
+    if least > 0:
+        hopeful &= ~lacks & (np.bincount(row[number & ~there], minlength=count) == 0)
+    strict, weak = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    at = np.full(count, -1, np.int64)
+    kept = np.flatnonzero(hopeful)
+    if kept.size:
+        renumber = np.cumsum(hopeful) - 1
+        mine = there & hopeful[row]
+        used = np.flatnonzero(_marks(rows.pair[kept], int(rows.pair.max()) + 1)[columns.pair])
+        numbers = np.bincount(row[number], minlength=count)[kept]
+        best = _multiply(
+            units, rarity, renumber[row[mine]], word[mine], rows.at(kept), columns.at(used), numbers, lacks[kept]
+        )
+        strict[kept], weak[kept] = best[0], best[1]
+        some = best[2] >= 0
+        at[kept[some]] = used[best[2][some]]
+    return strict, weak, at
+
+
+def _look_up(
+    units: Units, rarity: NDArray[np.int64], rows: _Layout, columns: _Layout
+) -> tuple[Positions, Positions, NDArray[np.bool_]]:
+    """The words of the rows that say something: row, word, and whether it stands anywhere in the pair's columns."""
+    words = np.diff(units.word_first)
+    row = np.repeat(np.arange(rows.unit.size), words[rows.unit])
+    word = ranges(units.word_first[rows.unit], words[rows.unit])
+    telling = (rarity[word] > 0) | units.number[word]
+    row, word = row[telling], word[telling]
+    theirs = ranges(units.word_first[columns.unit], words[columns.unit])
+    key = units.word[theirs] ^ np.repeat(salt(columns.pair), words[columns.unit])
+    return row, word, is_in(units.word[word] ^ salt(rows.pair)[row], key)
+
+
+def _multiply(
+    units: Units,
+    rarity: NDArray[np.int64],
+    row: Positions,
+    row_word: Positions,
+    rows: _Layout,
+    columns: _Layout,
+    numbers: Positions,
+    lacks: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Positions]:
+    """`_weigh` by one product of two sparse matrices for all pairs.
+
+    Rows are units of x, columns are windows of y, between them the words, told apart by pair.
     """
     from scipy import sparse  # a third of a second: only where there is something to weigh
 
     words = np.diff(units.word_first)
-    row = np.repeat(np.arange(row_unit.size), words[row_unit])
-    row_word = ranges(units.word_first[row_unit], words[row_unit])
-    telling = (rarity[row_word] > 0) | units.number[row_word]
-    row, row_word = row[telling], row_word[telling]
-    keys, index = np.unique(units.word[row_word] ^ salt(row_pair)[row], return_inverse=True)
-    column = np.repeat(np.arange(column_unit.size), words[column_unit])
-    column_word = ranges(units.word_first[column_unit], words[column_unit])
-    column_key = units.word[column_word] ^ salt(column_pair)[column]
+    keys, index = np.unique(units.word[row_word] ^ salt(rows.pair)[row], return_inverse=True)
+    column = np.repeat(np.arange(columns.unit.size), words[columns.unit])
+    theirs = ranges(units.word_first[columns.unit], words[columns.unit])
+    column_key = units.word[theirs] ^ salt(columns.pair)[column]
     place = np.minimum(np.searchsorted(keys, column_key), keys.size - 1)
     held = keys[place] == column_key
     place, column = place[held], column[held]
-    opens = np.ones(column_unit.size, bool)
-    opens[1:] = column_pair[1:] != column_pair[:-1]
+    opens = np.ones(columns.unit.size, bool)
+    opens[1:] = columns.pair[1:] != columns.pair[:-1]
     back = ~opens[column]  # unit j stands in the window that starts at j and in the one that starts at j - 1
     windows = sparse.csr_matrix(
         (
             np.ones(column.size + int(back.sum()), np.int64),
             (np.concatenate((place, place[back])), np.concatenate((column, column[back] - 1))),
         ),
-        shape=(keys.size, column_unit.size),
+        shape=(keys.size, columns.unit.size),
     )
     windows.sum_duplicates()
     windows.data[:] = 1
-
-    anywhere = np.zeros(keys.size, bool)
-    anywhere[place] = True
-    named = units.name[row_word]
-    missing = np.bincount(row[named & ~anywhere[index]], minlength=row_unit.size)
-    lacks = missing * 2 > np.bincount(row[named], minlength=row_unit.size)
-    numbers = np.bincount(row[units.number[row_word]], minlength=row_unit.size)
     value = rarity[row_word] + np.where(units.number[row_word], _NUMBER, 0)
-    found = (sparse.csr_matrix((value, (row, index)), shape=(row_unit.size, keys.size)) @ windows).tocsr()
+    found = (sparse.csr_matrix((value, (row, index)), shape=(rows.unit.size, keys.size)) @ windows).tocsr()
     found.sort_indices()
-    entry = np.repeat(np.arange(row_unit.size), np.diff(found.indptr))
+    entry = np.repeat(np.arange(rows.unit.size), np.diff(found.indptr))
     weight = found.data % _NUMBER
     whole = (found.data // _NUMBER == numbers[entry]) & ~lacks[entry]
     weak, weak_at = _best(weight, found.indptr)
     strict, strict_at = _best(np.where(whole, weight, -1), found.indptr)
     at = np.where(strict > 0, strict_at, weak_at)
-    return np.maximum(strict, 0), weak, np.where(at >= 0, found.indices[np.maximum(at, 0)], -1) if found.nnz else at
+    place_of = np.where(at >= 0, found.indices[np.maximum(at, 0)], -1) if found.nnz else at
+    return np.maximum(strict, 0), weak, place_of
 
 
 def _best(values: NDArray[np.int64], indptr: NDArray[np.int32]) -> tuple[NDArray[np.int64], Positions]:

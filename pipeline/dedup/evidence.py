@@ -6,19 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline.dedup.compare import sentence_text
-from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover, salt
+from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover, is_in, salt
 from pipeline.dedup.near import intersections, node_rows
-from pipeline.dedup.overlap import read_texts, take_units
-from pipeline.dedup.parts import Store, column, load, ranges
-from pipeline.dedup.rarity import Rarity
-from pipeline.dedup.words import Positions, split
+from pipeline.dedup.overlap import MARKED, WORDS, take_units
+from pipeline.dedup.parts import Store, column, even_cuts, load_all, ranges, string_lists
+from pipeline.dedup.words import Positions
 
 LOST_SENTENCES = 20  # listed of each dropped document; all are counted
 LOST_WORDS = 50  # numbers, and names, listed
-BLOCK = 1_000  # dropped nodes worked on at a time
 
 SCHEMA = pa.schema(
     [
@@ -41,89 +38,82 @@ SCHEMA = pa.schema(
 
 
 def find_losses(folder: Path, group: int) -> pa.Table:
-    """Step: the evidence of a group's dropped nodes (`dropped.npy`: node and centre, ascending by node).
+    """Step: the evidence of a group's dropped nodes (`dropped`: node and centre, ascending by node).
 
     Columns `node`, `jaccard`, `coverage`, `coverage_back`, `containment`, `shared_shingles` and those that name what
     is lost. Both texts are compared as they were cleaned; shingles as in the near step.
     """
-    nodes, document = node_rows(folder, group)
-    dropped, centre = np.load(folder / "dropped.npy", mmap_mode="r")
-    slot = np.searchsorted(nodes, dropped)
-    mine = np.zeros(dropped.size, bool)
-    inside = slot < nodes.size
-    mine[inside] = nodes[slot[inside]] == dropped[inside]
-    place = document[slot[mine]]
-    order = np.argsort(place)
-    mine_nodes, mine_centres, place = dropped[mine][order], centre[mine][order], place[order]
-    tables = [
-        _losses(folder, group, mine_nodes[i : i + BLOCK], mine_centres[i : i + BLOCK], place[i : i + BLOCK])
-        for i in range(0, mine_nodes.size, BLOCK)
-    ]
-    return pa.concat_tables(tables) if tables else _losses(folder, group, mine_nodes, mine_centres, place)
+    nodes, _ = node_rows(folder, group)
+    pairs = load_all(folder / "dropped")
+    mine = np.isin(pairs["node"], nodes, assume_unique=True)
+    nodes, centres = pairs["node"][mine], pairs["centre"][mine]
+    store = Store(folder, "units")
+    shingles = intersections(Store(folder, "shingles"), nodes, centres)
+    cuts = even_cuts(pairs["words"][mine], WORDS) or [(0, 0)]
+    return pa.concat_tables(
+        [
+            _losses(store, nodes[low:high], centres[low:high], tuple(each[low:high] for each in shingles))
+            for low, high in cuts
+        ]
+    )
 
 
-def _losses(
-    folder: Path, group: int, nodes: NDArray[np.int64], centres: NDArray[np.int64], place: NDArray[np.int64]
-) -> pa.Table:
-    """The evidence of some dropped nodes; `place`: their documents, ascending."""
+def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[Positions, ...]) -> pa.Table:
+    """The evidence of some dropped nodes; `shingles`: how many are shared, are in the node, in its centre."""
     both = np.unique(np.concatenate((nodes, centres)))
-    found = take_units(Store(folder, "evidence_units"), both)
-    rarity = Rarity(load(folder / "rarity", "stem"), load(folder / "rarity", "weight"))
+    found, weights = take_units(store, both)
     x, y = np.searchsorted(both, nodes), np.searchsorted(both, centres)
-    weights, all_count = rarity.of(found.word), np.ones(found.hash.size, bool)
-    there = cover(found, x, y, weights, all_count)
-    back = cover(found, y, x, weights, all_count)
-    shared, in_x, in_y = intersections(Store(folder, "evidence_shingles"), nodes, centres)
-    lost, counts, numbers, names = _name_losses(folder, group, place, found, there, x, y)
+    all_count = np.ones(found.hash.size, bool)
+    cover_both = cover(found, np.append(x, y), np.append(y, x), weights, all_count, RETOLD_SHARE)
+    there, back = cover_both.coverage(RETOLD_SHARE).reshape(2, -1)
+    shared, in_x, in_y = shingles
+    lost, counts, numbers, names = _name_losses(store, nodes, found, cover_both, x, y)
     union = in_x + in_y - shared
     return pa.table(
         {
             "node": column(nodes),
             "jaccard": column(np.divide(shared, union, out=np.ones(nodes.size), where=union > 0)),
-            "coverage": column(there.coverage(RETOLD_SHARE)),
-            "coverage_back": column(back.coverage(RETOLD_SHARE)),
+            "coverage": column(there),
+            "coverage_back": column(back),
             "containment": column(np.divide(shared, in_x, out=np.ones(nodes.size), where=in_x > 0)),
             "shared_shingles": column(shared),
-            "lost_sentences": pa.array(lost, pa.list_(pa.string())),
-            "lost_sentence_count": pa.array(counts, pa.int32()),
-            "lost_numbers": pa.array(numbers, pa.list_(pa.string())),
-            "lost_names": pa.array(names, pa.list_(pa.string())),
+            "lost_sentences": string_lists(lost),
+            "lost_sentence_count": column(counts.astype(np.int32)),
+            "lost_numbers": string_lists(numbers),
+            "lost_names": string_lists(names),
         }
     )
 
 
 def _name_losses(
-    folder: Path, group: int, place: Positions, found: Units, there: Cover, x: Positions, y: Positions
-) -> tuple[list[list[str]], list[int], list[list[str]], list[list[str]]]:
+    store: Store, nodes: Positions, found: Units, there: Cover, x: Positions, y: Positions
+) -> tuple[list[list[str]], Positions, list[list[str]], list[list[str]]]:
     """For each pair the sentences of x that y lacks (the first), how many, and the numbers and names that y lacks.
 
-    Only the texts of documents that lose something are read.
+    `there` holds the pairs (x, y) first. Only the texts of documents that lose something are read.
     """
-    pair = np.repeat(np.arange(x.size), np.diff(there.first))
-    gone = np.flatnonzero(there.share < RETOLD_SHARE)
-    counts = np.bincount(pair[gone], minlength=x.size).tolist()
-    mine, mine_pair = _words_of(found, x)
+    rows = int(there.first[x.size])
+    pair = np.repeat(np.arange(x.size), np.diff(there.first[: x.size + 1]))
+    gone = np.flatnonzero(there.share[:rows] < RETOLD_SHARE)
+    counts = np.bincount(pair[gone], minlength=x.size)
+    first, stem, start, end, digit = store.take(nodes, MARKED, first="marked_first")
+    owner = np.repeat(np.arange(x.size), np.diff(first))
     theirs, their_pair = _words_of(found, y)
-    held = np.unique(found.word[theirs] ^ salt(their_pair))
-    lacks = (found.number[mine] | found.name[mine]) & ~np.isin(found.word[mine] ^ salt(mine_pair), held)
-    some = np.unique(np.concatenate((mine_pair[lacks], pair[gone])))
+    absent = np.flatnonzero(~is_in(stem ^ salt(owner), found.word[theirs] ^ salt(their_pair)))
+    texts = dict.fromkeys(np.unique(np.concatenate((owner[absent], pair[gone]))).tolist(), "")
+    offset, bytes_of = store.take(nodes[list(texts)], ["text"], first="text_first")
+    for i, low, high in zip(texts, offset[:-1].tolist(), offset[1:].tolist(), strict=True):
+        texts[i] = bytes_of[low:high].tobytes().decode("utf-8", "surrogatepass")
     lost: list[list[str]] = [[] for _ in range(x.size)]
     numbers: list[list[str]] = [[] for _ in range(x.size)]
     names: list[list[str]] = [[] for _ in range(x.size)]
-    words = split(read_texts(folder, group, place[some]))
-    number = np.full(x.size, -1)
-    number[some] = np.arange(some.size)
     unit = gone - there.first[pair[gone]] + found.first[x[pair[gone]]]
-    spans = zip(pair[gone].tolist(), found.start[unit].tolist(), found.end[unit].tolist(), strict=True)
-    for i, start, end in spans:
+    for i, low, high in zip(pair[gone].tolist(), found.start[unit].tolist(), found.end[unit].tolist(), strict=True):
         if len(lost[i]) < LOST_SENTENCES:
-            lost[i].append(sentence_text(words, int(number[i]), start, end))
-    owner = np.repeat(some, np.diff(words.first))
-    marked = np.flatnonzero(words.digit | (words.capital & ~words.opens))
-    absent = marked[~np.isin(words.stem[marked] ^ salt(owner[marked]), held)]
-    for at, i, is_number in zip(absent.tolist(), owner[absent].tolist(), words.digit[absent].tolist(), strict=True):
-        into = (numbers if is_number else names)[i]
-        word = words.text[words.start[at] : words.end[at]]
+            lost[i].append(sentence_text(texts[i], low, high))
+    absent_words = zip(*(each[absent].tolist() for each in (owner, start, end, digit)), strict=True)
+    for i, low, high, is_number in absent_words:
+        into, word = (numbers if is_number else names)[i], texts[i][low:high]
         if len(into) < LOST_WORDS and word not in into:
             into.append(word)
     return lost, counts, numbers, names

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.dedup.minhash import Signatures, band_keys, choose_bands
-from pipeline.dedup.parts import Store, lists, load, load_layout, ranges, save
+from pipeline.dedup.parts import Store, array, even_cuts, lists, load, load_all, load_layout, ranges, save
 from pipeline.dedup.words import Hashes, Positions
 
 SMALL_BUCKET = 24  # up to here every pair of a bucket is a candidate
@@ -23,6 +23,7 @@ ENOUGH = 3  # a node near to so many that stand for its bucket needs no more
 MARGIN = 4.0  # standard errors of the estimated Jaccard below the threshold where a pair is given up (3e-5 lost)
 RELATED = 0.1  # pairs up to so far below the threshold are reported as related
 BLOCK = 20_000  # candidate pairs that one step verifies
+SHINGLES = 4_000_000  # read at a time, 32 MB of them: pairs of books must not fill the memory
 
 Pairs = NDArray[np.uint64]  # two node numbers in one: the lower above, so that sorting groups by it
 
@@ -52,7 +53,7 @@ def read_hashes(folder: Path, group: int) -> None:
         hashes = table["text_hash"].chunk(0)
         raw = np.frombuffer(hashes.buffers()[1], np.uint64, 2 * table.num_rows, hashes.offset * 16)
         text[here] = raw.reshape(-1, 2)
-        words[here] = table["words"].to_numpy()
+        words[here] = array(table["words"])
         shingles[here] = np.diff(lists(table, "shingles")[1])
         values, offset = lists(table, "origins")
         origins.append(values)
@@ -70,7 +71,7 @@ def read_hashes(folder: Path, group: int) -> None:
 def node_rows(folder: Path, group: int) -> tuple[Positions, Positions]:
     """The nodes whose text stands in a group, ascending, and their documents."""
     low, high = load_layout(folder).documents(group)
-    document = np.load(folder / "node_document.npy", mmap_mode="r")
+    document = load(folder / "nodes", "document")
     nodes = np.flatnonzero((document >= low) & (document < high))
     return nodes, document[nodes]
 
@@ -88,8 +89,7 @@ def sign(folder: Path, group: int, config: Config) -> None:
         if at.start == at.stop:
             continue
         row = sorted_documents[at] - first
-        column = part["signature"].chunk(0)
-        flat = column.flatten().to_numpy().reshape(-1, near.permutations)
+        flat = array(part["signature"].chunk(0).flatten()).reshape(-1, near.permutations)
         table[order[at]] = flat[row]
         full[order[at]] = np.diff(lists(part, "shingles")[1])[row] > 0
     keys = band_keys(table[full], choose_bands(config.threshold, near.recall, near.permutations))
@@ -97,9 +97,9 @@ def sign(folder: Path, group: int, config: Config) -> None:
 
 
 def gather_shingles(folder: Path, group: int, marks: str, name: str) -> None:
-    """Step: the shingles of a group's nodes that `marks`.npy (bool a node) names, for `Store(folder, name)`."""
+    """Step: the shingles of a group's nodes that `marks` (bool a node) names."""
     nodes, document = node_rows(folder, group)
-    marked = np.load(folder / f"{marks}.npy", mmap_mode="r")[nodes]
+    marked = load(folder / f"{marks}", "all")[nodes]
     nodes, document = nodes[marked], document[marked]
     order = np.argsort(document)
     found: list[Hashes] = [np.zeros(0, np.uint64)]
@@ -126,9 +126,10 @@ class SignatureTable:
 
     def __init__(self, folder: Path) -> None:
         groups = range(len(load_layout(folder).groups))
-        self._tables = [load(folder / "signatures" / str(group), "signature") for group in groups]
-        self._nodes = [load(folder / "signatures" / str(group), "node") for group in groups]
-        self._document = np.load(folder / "node_document.npy", mmap_mode="r")
+        stored = [load_all(folder / "signatures" / str(group)) for group in groups]
+        self._tables = [arrays["signature"] for arrays in stored]
+        self._nodes = [arrays["node"] for arrays in stored]
+        self._document = load(folder / "nodes", "document")
         layout = load_layout(folder)
         self._bounds = np.array([layout.documents(group)[0] for group in groups], np.int64)
 
@@ -145,19 +146,23 @@ class SignatureTable:
 def read_keys(folder: Path, band: int) -> tuple[Positions, Hashes]:
     """The keys of one band: the nodes that have one, and the keys."""
     groups = range(len(load_layout(folder).groups))
-    nodes = [load(folder / "signatures" / str(group), "node", whole=True) for group in groups]
-    keys = [np.array(load(folder / "signatures" / str(group), "keys")[band]) for group in groups]
-    return np.concatenate(nodes), np.concatenate(keys)
+    stored = [load_all(folder / "signatures" / str(group)) for group in groups]
+    return np.concatenate([s["node"] for s in stored]), np.concatenate([s["keys"][band] for s in stored])
 
 
 def _runs(nodes: Positions, keys: Hashes) -> tuple[Positions, Positions, Positions]:
-    """Nodes in the order of their keys, then of their numbers; where runs of equal keys start, how long they are."""
-    order = np.lexsort((nodes, keys))
+    """The nodes of keys that several have, by key, then by number; where each run of equal keys starts, its length."""
+    order = np.argsort(keys)  # not stable, but vectorised
+    ordered = keys[order]
+    equal = ordered[1:] == ordered[:-1]
+    shared = np.zeros(order.size, bool)
+    shared[1:] |= equal
+    shared[:-1] |= equal
+    order = order[shared]
+    order = order[np.lexsort((nodes[order], keys[order]))]
     ordered = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if order.size else order
-    length = np.diff(starts, append=order.size)
-    several = length > 1
-    return nodes[order], starts[several], length[several]
+    return nodes[order], starts, np.diff(starts, append=order.size)
 
 
 def run_pairs(start: Positions, length: Positions) -> tuple[Positions, Positions]:
@@ -183,7 +188,7 @@ def find_candidates(folder: Path, band: int, config: Config) -> int:
     found = [pack(nodes[left], nodes[right])]
     over = 0
     if not small.all():
-        order = np.load(folder / "node_order.npy", mmap_mode="r")
+        order = load(folder / "nodes", "order")
         table = SignatureTable(folder)
         bands = choose_bands(config.threshold, config.near.recall, config.near.permutations).bands
         for start, size in zip(starts[~small].tolist(), length[~small].tolist(), strict=True):
@@ -196,7 +201,7 @@ def find_candidates(folder: Path, band: int, config: Config) -> int:
                 pairs, count = _split(folder, rest, others, table, config.threshold)
                 found.append(pairs)
                 over += count
-    np.save(folder / f"candidates-{band}.npy", np.unique(np.concatenate(found)))
+    save(folder / f"candidates-{band}", all=np.unique(np.concatenate(found)))
     return over
 
 
@@ -228,7 +233,7 @@ def _split(
     folder: Path, rest: Positions, bands: list[int], table: SignatureTable, threshold: float
 ) -> tuple[Pairs, int]:
     """Candidate pairs among the `rest` of a bucket that agree in a second band; how many stay unsettled even so."""
-    order = np.load(folder / "node_order.npy", mmap_mode="r")
+    order = load(folder / "nodes", "order")
     found, unsettled = [np.zeros(0, np.uint64)], np.zeros(0, np.int64)
     for band in bands:
         nodes, keys = read_keys(folder, band)
@@ -254,7 +259,7 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
     edges = np.array([low, high], np.uint64) << np.uint64(32)
     found = []
     for band in range(bands):
-        pairs = np.load(folder / f"candidates-{band}.npy", mmap_mode="r")
+        pairs = load(folder / f"candidates-{band}", "all")
         found.append(pairs[slice(*np.searchsorted(pairs, edges))])
     a, b = unpack(np.unique(np.concatenate(found)))
     count = a.size
@@ -269,7 +274,7 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
         ]
     )
     a, b = a[likely], b[likely]
-    shared, size_a, size_b = intersections(Store(folder, "shingles"), a, b)
+    shared, size_a, size_b = intersections(Store(folder, "near_shingles"), a, b)
     keep = shared >= threshold * (size_a + size_b - shared)
     save(
         folder / "verified" / str(low), a=a[keep], b=b[keep], shared=shared[keep], in_a=size_a[keep], in_b=size_b[keep]
@@ -279,24 +284,25 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
 
 def intersections(store: Store, a: Positions, b: Positions) -> tuple[Positions, Positions, Positions]:
     """How many shingles each pair of nodes shares, and how many each of the two has."""
-    nodes = np.unique(np.concatenate((a, b)))
-    first, values = store.take(nodes, ["shingle"])
-    left, right = np.searchsorted(nodes, a), np.searchsorted(nodes, b)
+    size_a, size_b = store.sizes(a), store.sizes(b)
     shared = np.zeros(a.size, np.int64)
-    begin = first.tolist()
-    for i, (x, y) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):  # a sort a pair
-        both = np.concatenate((values[begin[x] : begin[x + 1]], values[begin[y] : begin[y + 1]]))
-        both.sort()
-        shared[i] = np.count_nonzero(both[1:] == both[:-1])
-    size = np.diff(first)
-    return shared, size[left], size[right]
+    for low, high in even_cuts(size_a + size_b, SHINGLES):
+        nodes = np.unique(np.concatenate((a[low:high], b[low:high])))
+        first, values = store.take(nodes, ["shingle"])
+        begin = first.tolist()
+        left, right = np.searchsorted(nodes, a[low:high]).tolist(), np.searchsorted(nodes, b[low:high]).tolist()
+        for i, (x, y) in enumerate(zip(left, right, strict=True), low):  # a sort a pair
+            both = np.concatenate((values[begin[x] : begin[x + 1]], values[begin[y] : begin[y + 1]]))
+            both.sort()
+            shared[i] = np.count_nonzero(both[1:] == both[:-1])
+    return shared, size_a, size_b
 
 
 def cut_blocks(folder: Path, bands: int, nodes: int) -> list[tuple[int, int]]:
     """Ranges of lower nodes with about `BLOCK` candidate pairs each (a pair found by several bands counts so often)."""
     count = np.zeros(nodes + 1, np.int64)
     for band in range(bands):
-        low, _ = unpack(np.load(folder / f"candidates-{band}.npy"))
+        low, _ = unpack(load(folder / f"candidates-{band}", "all"))
         count[1:] += np.bincount(low, minlength=nodes)
     total = np.cumsum(count)
     cuts = np.searchsorted(total, np.arange(BLOCK, total[-1], BLOCK))

@@ -6,18 +6,31 @@ that each piece fits in memory, and that passes over shingles too common to mean
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.config import Config
-from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Units, cover, join_units, units
+from pipeline.dedup.coverage import (
+    CONTAINED_SHARE,
+    RETOLD_SHARE,
+    Units,
+    cover,
+    is_in,
+    join_units,
+    units,
+    verbatim_shares,
+)
 from pipeline.dedup.near import node_rows, pack, run_pairs, unpack
-from pipeline.dedup.parts import Store, column, lists, load, load_layout, save
+from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, save
 from pipeline.dedup.rarity import Rarity
-from pipeline.dedup.words import Hashes, Positions, split, split_chunks
+from pipeline.dedup.result import Almost
+from pipeline.dedup.stars import OVERLAP, Edges
+from pipeline.dedup.words import Hashes, Positions, Words, split, split_chunks
 
 MAX_PIECES = 64  # of the inverted index
 PIECE_DOCUMENTS = 10_000  # one piece of the index for so many documents
@@ -29,7 +42,8 @@ TEMPLATE_DOCUMENTS = 7  # a sentence that stands in more documents than this is 
 # sentences that differ are what matters, so only containment makes one of them a duplicate, not retelling.
 VERSION_SHARE = 0.3
 RELATED_COVERAGE = 0.6  # pairs that reach this both ways, or `coverage` one way, are reported
-BLOCK = 2_000  # pairs whose coverage is computed at a time
+BLOCK = 4_000_000  # words of the pairs that one step measures
+WORDS = 400_000  # of them worked on at a time: some hundred bytes each
 
 
 def frac_scale(documents: int, config: Config) -> int:
@@ -45,7 +59,7 @@ def count_pieces(documents: int) -> int:
 def post(folder: Path, group: int, scale: int, pieces: int, config: Config) -> None:
     """Step: the kept 2-word shingles and the sentences of a group's nodes that `eligible`.npy names, by piece."""
     nodes, document = node_rows(folder, group)
-    eligible = np.load(folder / "eligible.npy", mmap_mode="r")[nodes]
+    eligible = load(folder / "eligible", "all")[nodes]
     nodes, document = nodes[eligible], document[eligible]
     order = np.argsort(document)
     limit = np.uint64((1 << 64) // scale - 1)
@@ -131,7 +145,7 @@ def cut_blocks(folder: Path, pieces: int, nodes: int, size: int = 2_000_000) -> 
     """Ranges of lower nodes with about `size` entries of the joined pieces each."""
     count = np.zeros(nodes + 1, np.int64)
     for piece in range(pieces):
-        low, _ = unpack(load(folder / "joined" / str(piece), "pairs", whole=True))
+        low, _ = unpack(load(folder / "joined" / str(piece), "pairs"))
         count[1:] += np.bincount(low, minlength=nodes)
     total = np.cumsum(count)
     cuts = np.unique(np.concatenate(([0], np.searchsorted(total, np.arange(size, total[-1], size)), [nodes])))
@@ -154,7 +168,7 @@ def add_up(folder: Path, pieces: int, low: int, high: int) -> NDArray[np.uint64]
         return every
     start = np.flatnonzero(np.concatenate(([True], every[1:] != every[:-1])))
     total, every = np.add.reduceat(counts[order], start), every[start]
-    size = np.load(folder / "telling.npy", mmap_mode="r")
+    size = load(folder / "telling", "all")
     a, b = unpack(every)
     enough = (total >= LEAST_SHARED) & (total >= LEAST_CONTAINMENT * np.minimum(size[a], size[b]))
     candidates: NDArray[np.uint64] = every[enough]
@@ -171,49 +185,81 @@ def read_texts(folder: Path, group: int, wanted: Positions) -> list[str]:
         mine = wanted[slice(*np.searchsorted(wanted, (first, int(layout.first[part + 1]))))] - first
         if mine.size:
             rows = layout.parts[part].rows
-            found = pq.read_table(layout.parts[part].documents_path, columns=["text"])["text"]
+            found = pq.ParquetFile(layout.parts[part].documents_path).read(["text"], use_threads=False)["text"]
             texts += found.take(column((rows[mine] if rows is not None else mine).astype(np.int64))).to_pylist()
     return [text or "" for text in texts]
 
 
 def gather_units(folder: Path, group: int, marks: str, name: str) -> None:
-    """Step: the sentence units of a group's nodes that `marks`.npy (bool a node) names, for `Store(folder, name)`."""
+    """Step: the sentence units of a group's nodes that `marks` (bool a node) names, for `Store(folder, name)`.
+
+    With them the places of the numbers and names (`MARKED`) and the normalised text itself, in UTF-8: what evidence
+    needs to say what is lost without reading and splitting texts again.
+    """
     nodes, document = node_rows(folder, group)
-    marked = np.load(folder / f"{marks}.npy", mmap_mode="r")[nodes]
+    marked = load(folder / marks, "all")[nodes]
     nodes, document = nodes[marked], document[marked]
     order = np.argsort(document)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(order.size)
     texts = read_texts(folder, group, document[order])
-    chunks = split_chunks([texts[i] for i in inverse.tolist()], stems=True)
-    found = join_units([units(split([])), *(units(words) for _, words in chunks)])
+    found, raw, places = [units(split([]))], [b""], [_marked_words(split([]))]
+    for normal, words in split_chunks([texts[i] for i in inverse.tolist()], stems=True):
+        found.append(units(words))
+        raw += [text.encode("utf-8", "surrogatepass") for text in normal]
+        places.append(_marked_words(words))
+    every, rarity = join_units(found), read_rarity(folder)
+    counts, *columns = (np.concatenate(each) for each in zip(*places, strict=True))
     save(
         folder / name / str(group),
         node=nodes,
-        first=found.first,
-        hash=found.hash,
-        start=found.start,
-        end=found.end,
-        length=found.length,
-        words=np.diff(found.word_first).astype(np.int32),
-        word_first=found.word_first[found.first],
-        word=found.word,
-        flags=(found.number + 2 * found.name).astype(np.uint8),
+        first=every.first,
+        hash=every.hash,
+        start=every.start,
+        end=every.end,
+        length=every.length,
+        words=np.diff(every.word_first).astype(np.int32),
+        word_first=every.word_first[every.first],
+        word=every.word,
+        flags=(every.number + 2 * every.name).astype(np.uint8),
+        weight=rarity.of(every.word).astype(np.int16),
+        marked_first=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
+        **dict(zip(MARKED, columns, strict=True)),
+        text_first=np.cumsum([len(text) for text in raw]),
+        text=np.frombuffer(b"".join(raw), np.uint8),
     )
 
 
-def take_units(store: Store, nodes: Positions) -> Units:
-    """The stored units of `nodes`, in their order."""
+MARKED = ("marked_stem", "marked_start", "marked_end", "marked_digit")
+
+
+def _marked_words(words: Words) -> tuple[NDArray[Any], ...]:
+    """How many words of each text may be numbers or names, and then of each: stem, place in its text, is a number."""
+    marked = np.flatnonzero(words.digit | (words.capital & ~words.opens))
+    owner = np.searchsorted(words.first, marked, "right") - 1
+    shift = words.offset[owner]
+    return (
+        np.bincount(owner, minlength=words.offset.size),
+        words.stem[marked],
+        (words.start[marked] - shift).astype(np.int32),
+        (words.end[marked] - shift).astype(np.int32),
+        words.digit[marked],
+    )
+
+
+def take_units(store: Store, nodes: Positions) -> tuple[Units, NDArray[np.int64]]:
+    """The stored units of `nodes`, in their order, and what each of their words weighs."""
     first, hashes, start, end, length, words = store.take(nodes, ["hash", "start", "end", "length", "words"])
-    _, word, flags = store.take(nodes, ["word", "flags"], first="word_first")
+    _, word, flags, weight = store.take(nodes, ["word", "flags", "weight"], first="word_first")
     word_first = np.concatenate((np.zeros(1, np.int64), np.cumsum(words, dtype=np.int64)))
-    return Units(first, hashes, start, end, length, word_first, word, (flags & 1) > 0, (flags & 2) > 0)
+    found = Units(first, hashes, start, end, length, word_first, word, (flags & 1) > 0, (flags & 2) > 0)
+    return found, weight.astype(np.int64)
 
 
 def count_stems(folder: Path, group: int) -> None:
-    """Step: in how many of a group's sampled nodes (`sample`.npy, bool a node) each stem stands."""
+    """Step: in how many of a group's sampled nodes (`sample`, bool a node) each stem stands."""
     nodes, document = node_rows(folder, group)
-    mine = np.sort(document[np.load(folder / "sample.npy", mmap_mode="r")[nodes]])
+    mine = np.sort(document[load(folder / "sample", "all")[nodes]])
     found = [np.zeros(0, np.uint64)]
     for _, words in split_chunks(read_texts(folder, group, mine), stems=True):
         owner = np.repeat(np.arange(words.first.size - 1), np.diff(words.first))
@@ -226,21 +272,117 @@ def count_stems(folder: Path, group: int) -> None:
     save(folder / "stems" / str(group), stem=known, documents=documents)
 
 
-def measure(folder: Path, low: int, high: int) -> NDArray[np.float64]:
-    """Step: the coverage of the pairs `low` to `high - 1` of `overlap.npy`, float64[pairs, 8].
+def read_rarity(folder: Path) -> Rarity:
+    """How rare words are, as the matching found out."""
+    arrays = load_all(folder / "rarity")
+    return Rarity(arrays["stem"], arrays["weight"])
+
+
+def measure(folder: Path, name: str, low: int, high: int) -> NDArray[np.float64]:
+    """Step: the coverage of the pairs `low` to `high - 1` of the file `name`, float64[pairs, 8].
 
     Share of a that b covers and of b that a covers; the same counting only what stands there nearly word for word;
     own words (in sentences that are no template) of a and of b; share of a that stands in b word for word, and back.
+    The first four are NaN for versions of one text: there only what stands word for word decides.
     """
-    a, b = unpack(np.load(folder / "overlap.npy", mmap_mode="r")[low:high])
+    stored = load_all(folder / name)
+    a, b, size = (stored[key][low:high] for key in ("a", "b", "words"))
+    store, templates = Store(folder, "units"), load(folder / "templates", "all")
+    cuts = even_cuts(size, WORDS)
+    found = [_measure(store, templates, a[start:end], b[start:end]) for start, end in cuts]
+    return np.concatenate([np.zeros((0, 8)), *found])
+
+
+def _measure(store: Store, templates: Hashes, a: Positions, b: Positions) -> NDArray[np.float64]:
+    """`measure` for so few pairs that their words fit in memory many times over."""
     nodes = np.unique(np.concatenate((a, b)))
-    found = take_units(Store(folder, "units"), nodes)
-    rarity = Rarity(load(folder / "rarity", "stem"), load(folder / "rarity", "weight"))
-    own = ~np.isin(found.hash, np.load(folder / "templates.npy"))
+    found, weights = take_units(store, nodes)
+    own = ~is_in(found.hash, templates)
     left, right = np.searchsorted(nodes, a), np.searchsorted(nodes, b)
-    both = cover(found, np.append(left, right), np.append(right, left), rarity.of(found.word), own)
+    x, y = np.append(left, right), np.append(right, left)
     words = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.where(own, found.length, 0))))[found.first]
     words = np.diff(words)
-    retold = both.coverage(RETOLD_SHARE).reshape(2, -1)
-    contained = both.coverage(CONTAINED_SHARE).reshape(2, -1)
-    return np.column_stack((*retold, *contained, words[left], words[right], *both.verbatim().reshape(2, -1)))
+    same = verbatim_shares(found, x, y, weights, own).reshape(2, -1)
+    rest = np.flatnonzero(same.min(axis=0) < VERSION_SHARE)
+    covered = np.full((4, a.size), np.nan)
+    if rest.size:
+        x, y = np.append(left[rest], right[rest]), np.append(right[rest], left[rest])
+        both = cover(found, x, y, weights, own, RETOLD_SHARE)
+        covered[:2, rest] = both.coverage(RETOLD_SHARE).reshape(2, -1)
+        covered[2:, rest] = both.coverage(CONTAINED_SHARE).reshape(2, -1)
+    return np.column_stack((*covered, words[left], words[right], *same))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What `judge` says of measured pairs, all bool[pairs] but `why`: each may stand for the other, or almost.
+
+    `a_keeps`, `b_keeps`: that one covers the other. `retold`: both cover each other. `told`: reported as related.
+    """
+
+    a_keeps: NDArray[np.bool_]
+    b_keeps: NDArray[np.bool_]
+    retold: NDArray[np.bool_]
+    told: NDArray[np.bool_]
+    why: NDArray[np.str_]
+
+
+def judge(
+    measured: NDArray[np.float64], words_a: NDArray[np.int32], words_b: NDArray[np.int32], config: Config
+) -> Verdicts:
+    """Which measured pairs are duplicates, in which direction, and which nearly are.
+
+    A text that stands in the other mostly word for word is a version of it: what differs was changed on purpose, so
+    it is contained only if `contained` of it stands there word for word, and never retold.
+    """
+    a_by_b, b_by_a, a_in_b, b_in_a, own_a, own_b, a_same, b_same = measured.T
+    enough = (own_a >= config.overlap.own_words) & (own_b >= config.overlap.own_words)
+    versions = np.minimum(a_same, b_same) >= VERSION_SHARE
+    retold = enough & ~versions & (np.minimum(a_by_b, b_by_a) >= config.coverage)
+    whole = config.overlap.contained
+    a_inside = np.where(a_same >= VERSION_SHARE, a_same, a_in_b) >= whole
+    b_inside = np.where(b_same >= VERSION_SHARE, b_same, b_in_a) >= whole
+    b_keeps = enough & ((a_inside & (words_a <= words_b)) | retold)
+    a_keeps = enough & ((b_inside & (words_b <= words_a)) | retold)
+    close = (np.minimum(a_by_b, b_by_a) >= RELATED_COVERAGE) | (np.maximum(a_by_b, b_by_a) >= config.coverage)
+    close |= versions & (np.maximum(a_same, b_same) >= RELATED_COVERAGE)
+    reasons = ("too few words of their own to judge", "versions of one text", "covered one way only, or not enough")
+    why = np.where(~enough, reasons[0], np.where(versions, reasons[1], reasons[2]))
+    return Verdicts(a_keeps, b_keeps, retold, close & ~(a_keeps | b_keeps), why)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Measured pairs (a, b) of nodes, the table of `measure`, and the verdicts on them."""
+
+    a: Positions
+    b: Positions
+    table: NDArray[np.float64]
+    verdicts: Verdicts
+
+    def partners(self) -> tuple[Positions, Positions]:
+        """The pairs of which one may stand for the other."""
+        found = self.verdicts.a_keeps | self.verdicts.b_keeps
+        return self.a[found], self.b[found]
+
+    def edges(self) -> Edges:
+        """Who may stand for whom; of versions of one text, covered is what stands there word for word."""
+        a_keeps, b_keeps = self.verdicts.a_keeps, self.verdicts.b_keeps
+        a_by_b, b_by_a = (np.fmax(self.table[:, i], self.table[:, 6 + i]) for i in (0, 1))
+        cover = np.concatenate((a_by_b[b_keeps], b_by_a[a_keeps]))
+        keeps, drops = (
+            np.concatenate((self.b[b_keeps], self.a[a_keeps])),
+            np.concatenate((self.a[b_keeps], self.b[a_keeps])),
+        )
+        back = np.concatenate((b_by_a[b_keeps], a_by_b[a_keeps]))
+        return Edges(keeps, drops, cover, np.full(keeps.size, OVERLAP, np.int8), (cover + back) / 2)
+
+    def retold(self) -> set[int]:
+        """The retold pairs, packed."""
+        return set(pack(self.a, self.b)[self.verdicts.retold].tolist())
+
+    def almost(self) -> Almost:
+        """The pairs that nearly qualify; of versions no coverage was measured."""
+        told = self.verdicts.told
+        a_by_b, b_by_a = self.table[told, 0], self.table[told, 1]
+        return Almost(self.a[told], self.b[told], np.full(a_by_b.size, np.nan), a_by_b, b_by_a, self.verdicts.why[told])

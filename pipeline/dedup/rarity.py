@@ -19,6 +19,8 @@ SCALE = 64
 CAP = 6.0  # one document in 400: rarer words say no more, or one odd word would outweigh the rest of its sentence
 LEAST = 1.0  # one in e: a word of every third document or more says nothing, and weighs nothing
 TYPICAL_WORDS = 200
+SAMPLE_DOCUMENTS = 5_000  # a stem that weighs less than `CAP` stands in a dozen of them
+RUNS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,18 @@ def _weights(share: NDArray[np.float64]) -> NDArray[np.int64]:
     rarity = np.minimum(-np.log(np.clip(share, 1e-12, 1.0)), CAP)
     weights: NDArray[np.int64] = np.rint(np.where(rarity < LEAST, 0.0, rarity) * SCALE).astype(np.int64)
     return weights
+
+
+def spread(count: int) -> NDArray[np.int64]:
+    """Which of `count` documents in source order are the sample: `RUNS` runs of neighbours, evenly spread.
+
+    Neighbours lie in the same files, so that a sample of a large corpus does not read all of it.
+    """
+    if count <= SAMPLE_DOCUMENTS:
+        return np.arange(count)
+    starts = np.arange(RUNS) * (count - SAMPLE_DOCUMENTS // RUNS) // (RUNS - 1)
+    places: NDArray[np.int64] = np.unique(starts[:, None] + np.arange(SAMPLE_DOCUMENTS // RUNS))
+    return places
 
 
 def from_counts(stem: Hashes, documents: NDArray[np.int64], total: int) -> Rarity:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.dedup import evidence, stars
 from pipeline.dedup.minhash import Bands
-from pipeline.dedup.parts import column
+from pipeline.dedup.parts import array, column, string_lists, strings
 from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
 from pipeline.dedup.words import Positions
 
@@ -142,7 +142,7 @@ def tell_evidence(
     copies = dropped[relation[dropped] == EXACT]
     others = dropped[relation[dropped] != EXACT]
     count = copies.size
-    nothing = pa.array([[]] * count, pa.list_(pa.string()))
+    nothing = string_lists([[]] * count)
     equal = pa.table(
         {
             "jaccard": column(np.ones(count)),
@@ -158,7 +158,7 @@ def tell_evidence(
     )
     tables = [equal]
     if losses is not None and others.size:
-        rows = np.searchsorted(losses["node"].to_numpy(), node_of_rank[others])
+        rows = np.searchsorted(array(losses["node"]), node_of_rank[others])
         tables.append(losses.drop_columns(["node"]).take(column(rows)))
     table = pa.concat_tables(tables)
     ranks = np.concatenate((copies, others))
@@ -167,9 +167,9 @@ def tell_evidence(
     table = table.append_column("document", column(ranks))
     table = table.append_column("canonical", column(canonical[ranks]))
     table = table.append_column("cluster", column(canonical[ranks]))
-    table = table.append_column("relation", pa.array([RELATIONS[kind] for kind in kinds], pa.string()))
+    table = table.append_column("relation", strings([RELATIONS[kind] for kind in kinds]))
     said = ["equal text" if kind == EXACT else why[node] for kind, node in zip(kinds, nodes, strict=True)]
-    table = table.append_column("why", pa.array(said, pa.string()))
+    table = table.append_column("why", strings(said))
     return table.select(evidence.SCHEMA.names).cast(evidence.SCHEMA).sort_by("document")
 
 
@@ -220,7 +220,7 @@ def tell_related(almost: list[Almost], choice: Choice, node_rank: Positions, alo
                     "jaccard": column(some.jaccard[use]),
                     "coverage_a": column(np.where(turned, back, forth)),
                     "coverage_b": column(np.where(turned, forth, back)),
-                    "why": pa.array(some.why[use].tolist(), pa.string()),
+                    "why": strings(some.why[use].tolist()),
                 }
             ).cast(RELATED_SCHEMA)
         )

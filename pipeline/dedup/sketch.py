@@ -61,7 +61,7 @@ def sketch_batch(
     for normal, words in split_chunks(texts):
         hashes += _text_hashes(normal, titles[len(hashes) : len(hashes) + len(normal)], words)
         chunks.append(_sketch_chunk(words, config))
-    columns: list[pa.Array] = [pa.array(hashes, pa.binary(16))]
+    columns: list[pa.Array] = [pa.Array.from_buffers(pa.binary(16), count, [None, pa.py_buffer(b"".join(hashes))])]
     table = np.concatenate([chunk[0] for chunk in chunks]) if chunks else np.zeros((0, near.permutations), np.uint32)
     columns.append(pa.FixedSizeListArray.from_arrays(column(table.reshape(-1)), near.permutations))
     for i in (1, 2, 3):

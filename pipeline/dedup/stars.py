@@ -7,7 +7,9 @@ is left. Greedy, but without chance: each choice has a stated order, down to the
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +20,49 @@ CLEARLY_BETTER = 0.05  # mean coverage by which a new document must beat the one
 CLEARLY_LONGER = 1.2  # or so many times its text
 
 EXACT, NEAR, OVERLAP, DECIDED = 1, 2, 3, 4
+_FORCE = np.array([9, 1, 2, 3, 0])  # of each relation: the smaller goes first
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """`keeps[i]` may stand for `drops[i]` (nodes): it covers `cover[i]` of it; `relation` int8 says how."""
+    """`keeps[i]` may stand for `drops[i]` (nodes): it covers `cover[i]` of it; `relation` int8 says how.
+
+    `alike` tells of how many that might stand for it each node is best put under: Jaccard of near duplicates.
+    """
 
     keeps: Positions
     drops: Positions
     cover: NDArray[np.float64]
     relation: NDArray[np.int8]
+    alike: NDArray[np.float64]
+
+    def at(self, which: NDArray[Any]) -> Edges:
+        """Some of the edges, by number or mask."""
+        return Edges(self.keeps[which], self.drops[which], self.cover[which], self.relation[which], self.alike[which])
+
+
+def both_ways(
+    a: Positions,
+    b: Positions,
+    a_of_b: NDArray[np.float64],
+    b_of_a: NDArray[np.float64],
+    relation: int,
+    alike: NDArray[np.float64],
+) -> Edges:
+    """Each of `a` may stand for its `b`, of which it covers `a_of_b`, and the other way."""
+    kind = np.full(2 * a.size, relation, np.int8)
+    return Edges(np.append(a, b), np.append(b, a), np.append(a_of_b, b_of_a), kind, np.append(alike, alike))
+
+
+def join(every: Sequence[Edges]) -> Edges:
+    """Edges of several kinds as one."""
+    return Edges(
+        np.concatenate([e.keeps for e in every]),
+        np.concatenate([e.drops for e in every]),
+        np.concatenate([e.cover for e in every]),
+        np.concatenate([e.relation for e in every]),
+        np.concatenate([e.alike for e in every]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +82,11 @@ class Nodes:
 
 def strongest(edges: Edges) -> Edges:
     """One edge for each pair and direction: a person's decision first, then exact, near, overlap."""
-    force = np.array([9, 1, 2, 3, 0])[edges.relation]
-    order = np.lexsort((force, edges.drops, edges.keeps))
+    order = np.lexsort((_FORCE[edges.relation], edges.drops, edges.keeps))
     keeps, drops = edges.keeps[order], edges.drops[order]
     fresh = np.ones(order.size, bool)
     fresh[1:] = (keeps[1:] != keeps[:-1]) | (drops[1:] != drops[:-1])
-    chosen = order[fresh]
-    return Edges(edges.keeps[chosen], edges.drops[chosen], edges.cover[chosen], edges.relation[chosen])
+    return edges.at(order[fresh])
 
 
 def components(count: int, edges: Edges) -> NDArray[np.int32]:
@@ -105,7 +138,7 @@ def merge(
     np.logical_or.at(kept, near, nodes.preferred)
     published = np.zeros(count, bool)
     np.logical_or.at(published, near, nodes.published & (near == np.arange(count)))
-    between = Edges(centre[whole], star[whole], mean[whole], np.full(int(whole.sum()), OVERLAP, np.int8))
+    between = Edges(centre[whole], star[whole], mean[whole], np.full(int(whole.sum()), OVERLAP, np.int8), mean[whole])
     stars = Nodes(nodes.standing, weights, nodes.characters, kept, published)
     above, _ = choose(between, stars, by_coverage)
     final = above[near]
@@ -114,6 +147,27 @@ def merge(
     known = edges.keeps * np.int64(count) + edges.drops
     reason[moved] = np.searchsorted(known, final[moved] * np.int64(count) + moved)
     return final, reason
+
+
+def move(edges: Edges, nodes: Nodes, centre: Positions, reason: Positions) -> tuple[Positions, Positions]:
+    """Put each dropped node under the most alike of the kept nodes it was directly compared with.
+
+    Stars are chosen to keep few documents, and the first of them takes all it can; a later one may be nearer. Who
+    is kept does not change. A person's decision comes first, then what a person prefers, then near before overlap.
+    """
+    kept = centre == np.arange(centre.size)
+    usable = np.flatnonzero(kept[edges.keeps] & ~kept[edges.drops])
+    some = edges.at(usable)
+    force = _FORCE[some.relation]
+    likeness = -np.rint(some.alike * 1_000_000)
+    keys = (nodes.standing[some.keeps], likeness, force, ~nodes.preferred[some.keeps], force > 0, some.drops)
+    order = np.lexsort(keys)
+    first = np.ones(order.size, bool)
+    first[1:] = some.drops[order][1:] != some.drops[order][:-1]
+    best = order[first]
+    centre, reason = centre.copy(), reason.copy()
+    centre[some.drops[best]], reason[some.drops[best]] = some.keeps[best], usable[best]
+    return centre, reason
 
 
 class _Choice:

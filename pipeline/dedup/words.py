@@ -86,7 +86,7 @@ class _Table:
         self.lower = np.zeros(0x110000, bool)
         self.letter = np.zeros(0x110000, np.uint64)
         self.filled = np.zeros(0x110000 >> 8, bool)
-        self.fill(range(0x30))  # Latin to Tibetan: what most text is made of
+        self.fill([0])
 
     def fill(self, pages: Sequence[int] | range | NDArray[np.int64]) -> None:
         """Learn these pages of 256 code points."""
@@ -103,10 +103,9 @@ class _Table:
 
     def learn(self, codes: NDArray[np.uint32]) -> None:
         """Make sure that every code point of `codes` is known."""
-        if codes.size and int(codes.max()) >= 0x3000:
-            seen = np.zeros_like(self.filled)
-            seen[codes >> np.uint32(8)] = True
-            self.fill(np.flatnonzero(seen & ~self.filled))
+        seen = np.zeros_like(self.filled)
+        seen[codes >> np.uint32(8)] = True
+        self.fill(np.flatnonzero(seen & ~self.filled))
 
 
 def _kind(character: str, lowered: str) -> int:
