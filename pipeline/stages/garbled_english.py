@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pipeline.document import Change
+from pipeline.stages.garbled_places import GLUED_COMMA, GLUED_STOP, POSSESSIVE, SMALL_LINE
 from pipeline.stages.garbled_suspects import OPENERS
 from pipeline.stages.garbled_text import STOPWORDS, Passage
 from pipeline.stages.garbled_words import common_words, is_third_person, words
@@ -29,9 +30,9 @@ NO_TRAIL = STOPWORDS | words("of to for with by from in at on into and or the a 
 GLUED_SENTENCE = re.compile(r"\.(?=(?:The|This|These|However|They|There|But|And|We|She|He|It|In)[ ][a-z])")
 GLUED_CLAUSE = re.compile(r",(?=(?:the|and|but|which|who|that|with|of)[ ][a-z])")
 SMALL_START = re.compile(r"[.!?][)”\"]?[ ]+(?=([a-z]{2,}+)(?![\w@/:-]|\.\w))")
-SMALL_LINE = re.compile(r"\n([a-z]{2,})(?![\w@/:.-])")
+SMALL_BEGINNING = re.compile(r"\n([a-z]{2,})(?![\w@/:.-])")
 NAMELESS = "There They However Are Is Was Were Has Have Do Does If Because Although While We He She You"
-POSSESSIVE = re.compile(rf"['’]s (?:{NAMELESS.replace(' ', '|')}) [a-z]")
+CUT_POSSESSIVE = re.compile(rf"['’]s (?:{NAMELESS.replace(' ', '|')}) [a-z]")
 TRAILING_WORD = re.compile(r"\.[”\"]? ([A-Z][a-z]+)[ \t]*(?=\n|\Z)")
 NO_SUBJECT = re.compile(r"\.[”\"]? ([A-Z][a-z]{2,}s) [a-z]+ [^.!?;:\n]{3,60}\.(?=[ \n]|\Z)")
 NO_SUBJECT_WORDS = 8
@@ -41,8 +42,8 @@ PARAGRAPH_MEAN = 60  # characters a sentence: among shorter ones a short one say
 
 def glued_sentences(passage: Passage) -> Iterator[Change]:
     """Put back the space that is missing between two sentences or clauses: "tide.The sea", "tide,which rises"."""
-    for pattern in (GLUED_SENTENCE, GLUED_CLAUSE):
-        for found in pattern.finditer(passage.text):
+    for pattern, kind in ((GLUED_SENTENCE, GLUED_STOP), (GLUED_CLAUSE, GLUED_COMMA)):
+        for found in passage.matches(pattern, passage.suspicious.of(kind)):
             before = passage.text[max(0, found.start() - 3) : found.start()]
             whole = len(before) == 3 and before.isalpha() and before.islower()
             if whole and passage.english and not passage.in_code(found.start()):
@@ -56,15 +57,15 @@ def small_starts(passage: Passage) -> Iterator[Change]:
     more ways; the rest is flagged.
     """
     text = passage.text
-    for found in SMALL_START.finditer(text):
+    for found in passage.matches(SMALL_START, map(passage.stop_before, passage.suspicious.small_after_stop())):
         if not (text[found.start() - 1].isalnum() or text[found.start() - 1] in ')]”"’%'):
             continue
-        if not (passage.english and passage.cased):
-            return
         line = passage.line_at(found.start())
         start, end = line.sentence_at(found.end())
         if start != found.end() or not line.is_prose or passage.in_code(start):
             continue  # the stop before was an abbreviation's, or this is no paragraph
+        if not (passage.english and passage.cased):
+            return
         if is_debris(text[start:end], at_line_end=end == line.end):
             while text[start - 1] == " ":
                 start -= 1
@@ -78,7 +79,7 @@ def small_starts(passage: Passage) -> Iterator[Change]:
 def small_lines(passage: Passage) -> Iterator[Change]:
     """Flag the first sentence of a paragraph that begins with a small letter, below a line that was finished."""
     text = passage.text
-    for found in SMALL_LINE.finditer(text):
+    for found in passage.matches(SMALL_BEGINNING, passage.suspicious.of(SMALL_LINE)):
         if not (passage.english and passage.cased) or passage.in_code(found.start(1)):
             continue
         line, above = passage.line_at(found.start(1)), passage.line_at(found.start())
@@ -106,7 +107,7 @@ def is_debris(piece: str, at_line_end: bool) -> bool:
 
 def sentences_within(passage: Passage) -> Iterator[Change]:
     """Flag a sentence that breaks off after a possessive: "while the harbour's There are no boats"."""
-    for found in POSSESSIVE.finditer(passage.text):
+    for found in passage.matches(CUT_POSSESSIVE, passage.suspicious.of(POSSESSIVE)):
         yield from passage.prose_flag(found.start(), "possessive-cut")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from pipeline.document import Change
+from pipeline.stages.garbled_places import COMMA_MARK, KEYS, NOISE, OPEN_BRACKET, SPACED_MARK, TWO_STOPS
 from pipeline.stages.garbled_text import Passage
 
-TWO_STOPS = re.compile(r"(?<=[^\W\d_]{2})\.\.(?!\.)(?=\s*$|\s+[A-Z“\"])", re.MULTILINE)
-ANY_TWO_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
-TWO_STOPS_GOING_ON = re.compile(r"(?<!\.)\.\. ?[a-z]")
-TWO_COMMAS = re.compile(r"(?<=[^\W\d_]{2}),[ \t]?,(?=[ \t]+[^\W\d_])")
+STOPS = re.compile(r"(?<=[^\W\d_]{2})\.\.(?!\.)(?=\s*$|\s+[A-Z“\"])", re.MULTILINE)
+ANY_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
+GOING_ON = re.compile(r" ?[a-z]")
+COMMAS = re.compile(r"(?<=[^\W\d_]{2}),[ \t]?,(?=[ \t]+[^\W\d_])")
 COMMA_STOP = re.compile(r"(?<=[^\W\d_]{2}),\.(?=\s|$)")
 SPACED_COMMA = re.compile(r"(?<=[^\W\d_]{2})[ \t],(?=[ \t]+[^\W\d_])")
 SPACED_STOP = re.compile(r"(?<=[^\W\d_]{2})[ \t]\.(?=[ \t]+[A-Z“\"][^\s.]|[ \t]*$)", re.MULTILINE)
@@ -20,14 +21,14 @@ TIGHT_MARK = re.compile(r"[^\W\d_][,.](?:[ \t\n]|\Z)")
 HABIT = 8  # where one mark in so many is written this way, it is the habit of the author or of a tokeniser, no slip
 EMPTY_BRACKETS = re.compile(r" \((?=[ ,;]*[,;])[ ,;]{2,}\)(?=[\s.,;:])")
 
-KEY_RUNS = ("asdf", "fghj", "hjkl", "lkjh", "fdsa", "zxcv", "qwert", "йцук", "фыва", "ячсм")
+KEY_RUNS = ("asdf", "fghj", "hjkl", "lkjh", "fdsa", "zxcv", "qwert")  # each holds one of `KEY_PAIRS`
+KEY_RUNS_ELSEWHERE = ("йцук", "фыва", "ячсм")
 KEY_ROWS = "qwertyuiop asdfghjkl; zxcvbnm qwertzuiop azertyuiop йцукенгшщзхъ фывапролджэ ячсмитьбю"
 NEIGHBOURS = frozenset(pair for row in KEY_ROWS.split() for a, b in pairwise(row) for pair in (a + b, b + a))
 KEY_WORD = re.compile(r"[^\W\d_;]{4,}(?:;[^\W\d_;]+)*")
 KEYBOARD_NAMES = frozenset({"qwerty", "qwertz", "azerty", "qwertyuiop", "asdf", "wasd", "zxcv", "hjkl", "asdfghjkl"})
 JUNK_LETTERS = 8  # shorter runs along a row of keys are words: were, pop, trew
 
-NOISE = re.compile(r"[~^|¦¬■`´]")  # in running text there are none; OCR makes them of specks and lines
 NOISE_MARKS = frozenset("~^|¦¬\\;:,.'’‘`´_-—»«<>*■•§°°\"!/")
 NOISE_CHARACTERS = 15  # a shorter line of marks is an ornament or a smiley
 NOISE_KINDS = 6
@@ -46,21 +47,25 @@ def double_stops(passage: Passage) -> Iterator[Change]:
     text in which two stops are a habit stay.
     """
     text = passage.text
-    if ".." not in text or TWO_STOPS_GOING_ON.search(text):
+    twos = [found.start() for found in passage.matches(ANY_STOPS, passage.suspicious.of(TWO_STOPS))]
+    if not twos or any(GOING_ON.match(text, at + 2) for at in twos):
         return
-    if len(ANY_TWO_STOPS.findall(text)) <= 1 + text.count(". ") // HABIT:
-        for found in passage.places(TWO_STOPS):
+    if len(twos) <= 1 + text.count(". ") // HABIT:
+        for found in passage.places(STOPS, twos):
             yield Change(found.start(), found.end(), ".", "double-stop")
 
 
 def double_commas(passage: Passage) -> Iterator[Change]:
     """Two commas become one, and a comma before a stop goes: "ebb,, flood", "ebb,."; `a,,b` and low quotes stay."""
     text = passage.text
-    if ",," in text or ", ," in text:
-        for found in passage.places(TWO_COMMAS):
+    tight = passage.suspicious.of(COMMA_MARK)
+    apart = [at - 1 for at in passage.suspicious.of(SPACED_MARK) if text[at - 1 : at] == "," == text[at + 1]]
+    doubled = [at for at in tight if text[at + 1] == ","]
+    if doubled or any(text[at + 1] == " " for at in apart):
+        for found in passage.places(COMMAS, sorted(doubled + apart)):
             yield Change(found.start(), found.end(), ",", "double-comma")
-    if ",." in text:
-        for found in passage.places(COMMA_STOP):
+    if len(tight) > len(doubled):
+        for found in passage.places(COMMA_STOP, tight):
             if text[found.end() : found.end() + 1] != ".":
                 yield Change(found.start(), found.end(), ".", "comma-stop")
 
@@ -68,17 +73,19 @@ def double_commas(passage: Passage) -> Iterator[Change]:
 def spaced_marks(passage: Passage) -> Iterator[Change]:
     """A space left before a comma or full stop goes, except in texts where it is the rule (tokenised text)."""
     text = passage.text
-    loose = text.count(" ,") + text.count(" .")
-    if not loose or (loose > 1 and HABIT * loose > len(TIGHT_MARK.findall(text))):
+    spaced = passage.suspicious.of(SPACED_MARK)
+    loose = sum(text[at] == " " for at in spaced)
+    if not loose or (loose > 1 and not any(islice(TIGHT_MARK.finditer(text), HABIT * loose - 1, None))):
         return
     for pattern in (SPACED_COMMA, SPACED_STOP):
-        for found in passage.places(pattern):
+        for found in passage.places(pattern, spaced):
             yield Change(found.start(), found.end(), found[0].strip(), "space-before-mark")
 
 
 def empty_brackets(passage: Passage) -> Iterator[Change]:
     """Brackets with nothing but commas in them, where links or foreign script were taken out, go; `call()` stays."""
-    for found in passage.places(EMPTY_BRACKETS):
+    opened = passage.suspicious.of(OPEN_BRACKET)
+    for found in passage.places(EMPTY_BRACKETS, (at - 1 for at in opened if at)):
         if passage.text[found.start() - 1 : found.start()].isalnum():
             yield Change(found.start(), found.end(), "", "empty-brackets")
 
@@ -122,10 +129,13 @@ def is_key_run(word: str) -> bool:
 
 def keyboard_junk(passage: Passage) -> Iterator[Change]:
     """A line of nothing but key runs goes; a key run within a sentence is flagged."""
-    if not any(run in passage.text for run in KEY_RUNS):
+    text = passage.text
+    near = (text[max(0, at - 3) : at + 5] for at in passage.suspicious.of(KEYS))
+    latin = any(run in piece for piece in near for run in KEY_RUNS)
+    if not latin and (text.isascii() or not any(run in text for run in KEY_RUNS_ELSEWHERE)):
         return
     told = 0
-    for found in passage.places(KEY_WORD):
+    for found in passage.search(KEY_WORD):
         if found.start() < told or not is_key_run(found[0]):
             continue
         line = passage.line_at(found.start())
@@ -141,10 +151,10 @@ def keyboard_junk(passage: Passage) -> Iterator[Change]:
 def noise(passage: Passage) -> Iterator[Change]:
     """Flag a line of scattered marks and single letters, as OCR makes of a stain or a picture."""
     told = 0
-    for found in NOISE.finditer(passage.text):
-        if found.start() < told:
+    for at in passage.suspicious.of(NOISE):  # in running text there are none; OCR makes them of specks and lines
+        if at < told:
             continue
-        line = passage.line_at(found.start())
+        line = passage.line_at(at)
         told = line.end
         content = passage.text[line.start : line.end]
         solid = "".join(content.split())

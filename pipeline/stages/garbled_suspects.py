@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from pipeline.document import Change
+from pipeline.stages.garbled_places import WordTable
 from pipeline.stages.garbled_text import Passage
 from pipeline.stages.garbled_words import common_words, splits_into_words, words
 
@@ -37,8 +40,10 @@ DOUBLED_SURE = words("the a an of and")
 DOUBLED = {f"{word} {word}": word for word in DOUBLED_SURE | words("to for with from be by our their this")}
 CUT_ENDINGS = frozenset(f"{word}." for word in words("the an and or our their my your than because whose"))
 
-LONG_WORD = re.compile(r" ([a-z]{20,})(?=[ .,;\n])")  # in a million English words five are longer
-NO_VOWELS = re.compile(r" ([bcdfghjklmnpqrstvwxz]{7,})(?=[ .,;\n])")
+MANY_LETTERS = 20  # in a million English words five are longer
+MANY_CONSONANTS = 7
+LONG_WORD = re.compile(rf" ([a-z]{{{MANY_LETTERS},}})(?=[ .,;\n])")
+NO_VOWELS = re.compile(rf" ([bcdfghjklmnpqrstvwxz]{{{MANY_CONSONANTS},}})(?=[ .,;\n])")
 
 
 def trie(pieces: Iterable[str]) -> str:
@@ -58,6 +63,8 @@ def trie(pieces: Iterable[str]) -> str:
 
 
 SUSPECT = re.compile(f" ({trie([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS, *OPENERS])})(?![\\w@/'’-]|\\.\\w)")
+BEGINNINGS = WordTable([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS])
+OPENINGS = WordTable(f"{opener} " for opener in OPENERS)
 SMALL_WORD = re.compile(r"[a-z]+(?:[’'-][a-z]+)*,?")
 
 
@@ -68,8 +75,12 @@ def suspects(passage: Passage) -> Iterator[Change]:
     """
     text = passage.text
     doubled: list[Change] = []
-    for found in SUSPECT.finditer(text):
+    last = 0
+    for found in passage.matches(SUSPECT, suspect_places(passage)):
         word, start, end = found[1], found.start(1), found.end(1)
+        if found.start() < last:
+            continue
+        last = end
         if word in OPENERS:
             if begins_within(text, found.start(), end):
                 yield from passage.prose_flag(start, "capital-within")
@@ -96,6 +107,17 @@ def suspects(passage: Passage) -> Iterator[Change]:
         yield from doubled
 
 
+def suspect_places(passage: Passage) -> list[int]:
+    """Spaces in order that something of `SUSPECT` may follow: a word of a list, or a capital within a sentence."""
+    suspicious = passage.suspicious
+    places = [
+        BEGINNINGS.follows(suspicious, suspicious.spaces),
+        OPENINGS.follows(suspicious, suspicious.capitals_within()),
+    ]
+    found: list[int] = np.sort(np.concatenate(places)).tolist()
+    return found
+
+
 def begins_within(text: str, at: int, end: int) -> bool:
     """Whether the capitalised word after the space at `at` stands between small words, or between a comma and one.
 
@@ -114,9 +136,9 @@ def begins_within(text: str, at: int, end: int) -> bool:
 
 def strange_words(passage: Passage) -> Iterator[Change]:
     """Flag the sentence of a word that is several run together, or has seven letters and no vowel."""
-    for found in LONG_WORD.finditer(passage.text):
+    for found in passage.matches(LONG_WORD, passage.suspicious.before_letters(MANY_LETTERS)):
         if passage.english and not passage.in_code(found.start()) and splits_into_words(found[1]):
             yield passage.flag(found.start(1), "run-together")
-    for found in NO_VOWELS.finditer(passage.text):
+    for found in passage.matches(NO_VOWELS, passage.suspicious.before_consonants(MANY_CONSONANTS)):
         if passage.english and passage.line_at(found.start()).is_prose and found[1] not in common_words():
             yield passage.flag(found.start(1), "no-vowels")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.document import Change
+from pipeline.stages.garbled_places import SuspiciousPlaces
 
 CODE_BLOCK = re.compile(r"^ {0,3}(`{3,}+|~{3,}+).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
 # Lines that are no running text: tables, headings, lists, indented code, prompts, speakers' names, key: value.
@@ -103,6 +104,11 @@ class Passage:
         self.lines: dict[int, Line] = {}
 
     @cached_property
+    def suspicious(self) -> SuspiciousPlaces:
+        """Where rules have to look."""
+        return SuspiciousPlaces(self.text)
+
+    @cached_property
     def english(self) -> bool:
         """Whether the text is English: stated, or, where nothing is stated, plainly so by its commonest words."""
         if self.language is not None:
@@ -150,13 +156,28 @@ class Passage:
             line = self.lines[number] = Line(self.text, start, end)
         return line
 
+    def stop_before(self, space: int) -> int:
+        """Where the stop stands that comes before the space at `space`, a closing mark and more spaces between."""
+        while space > 0 and self.text[space - 1] == " ":
+            space -= 1
+        closed = space > 1 and self.text[space - 1] in ')”"'
+        return max(0, space - 2 if closed else space - 1)
+
     def words(self, start: int, end: int) -> list[str]:
         """Give the words in text[start:end], as written."""
         return WORD.findall(self.text, start, end)
 
-    def places(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    def search(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Find `pattern` outside code."""
         return (found for found in pattern.finditer(self.text) if not self.in_code(found.start()))
+
+    def places(self, pattern: re.Pattern[str], places: Iterable[int]) -> Iterator[re.Match[str]]:
+        """Match `pattern` at those of `places` that are not in code."""
+        return (found for found in self.matches(pattern, places) if not self.in_code(found.start()))
+
+    def matches(self, pattern: re.Pattern[str], places: Iterable[int]) -> Iterator[re.Match[str]]:
+        """Match `pattern` at each of `places`."""
+        return filter(None, (pattern.match(self.text, at) for at in places))
 
     def flag(self, at: int, rule: str) -> Change:
         """Flag the sentence that holds `at`."""
