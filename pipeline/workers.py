@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PRELOAD = ("pipeline.run.cleaning", "pipeline.run.finishing")
+PRELOAD = ("pipeline.run.batches",)
 _PR_SET_PDEATHSIG = 1
 
 _STAGE_BYTES = 32

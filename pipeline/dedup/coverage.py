@@ -256,9 +256,9 @@ def _weigh(
     strict, weak = np.zeros(count, np.int64), np.zeros(count, np.int64)
     at = np.full(count, -1, np.int64)
     kept = np.flatnonzero(hopeful)
-    if kept.size:
+    mine = there & hopeful[row]
+    if mine.any():  # else no word of any unit stands on the other side
         renumber = np.cumsum(hopeful) - 1
-        mine = there & hopeful[row]
         used = np.flatnonzero(_marks(rows.pair[kept], int(rows.pair.max()) + 1)[columns.pair])
         numbers = np.bincount(row[number], minlength=count)[kept]
         best = _multiply(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,21 +23,18 @@ from pipeline.decisions import Decisions, read_decisions
 from pipeline.errors import GateError, RunError, UsageError
 from pipeline.executors import Executor, LocalExecutor
 from pipeline.progress import Progress, Silent
-from pipeline.report import write_times
 from pipeline.run.changes import Changes, changes_since
-from pipeline.run.cleaning import clean_task, digest
 from pipeline.run.finishing import finish
 from pipeline.run.learning import Learned, learn, nothing_learned
-from pipeline.run.matching import fates
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
 from pipeline.run.remote import RemoteClean
-from pipeline.run.reporting import report
 from pipeline.run.rows import Rows
-from pipeline.run.writing import write_corpus
+from pipeline.run.tasks import clean_task, digest
 from pipeline.sources.storage import filesystem, is_remote, local_path
 
 T = TypeVar("T")
 
+LATER = ("pipeline.run.matching", "pipeline.run.writing", "pipeline.run.reporting")
 PASSES = ("clean", "learn", "finish", "match", "write", "report", "publish")
 
 
@@ -57,7 +56,7 @@ class RunResult:
     changes: Changes | None
     seconds: Mapping[str, float]
     stage_seconds: Mapping[str, float]
-    report_path: Path
+    report_path: Path | str  # str: a URL
 
     @property
     def failed(self) -> int:
@@ -123,8 +122,10 @@ def run(
         if executor is None:
             executor = stack.enter_context(LocalExecutor(workers))
         result = _run(raw, folder, config, executor, progress, dry_run, approve)
-        if remote is not None and result.published:
-            remote.push()
+        if remote is not None:
+            if result.published or result.new_units:
+                remote.push()
+            result = replace(result, report_path=remote.report_url())
     return result
 
 
@@ -155,6 +156,7 @@ def _run(
     clock, stages = Clock(progress), Counter[str]()
     decisions = read_decisions(folder.decisions)
     published = folder.generation()
+    import_ahead()
     with clock.step("clean"), storage_errors(folder.path):
         plan, rows = clean_all(raw, folder, config, decisions, executor, progress, stages)
     if not len(rows):
@@ -163,6 +165,10 @@ def _run(
         mark = run_mark(plan, config, decisions, published, dry_run)
         if published is not None and read_json(folder.state / "last.json").get("mark") == mark:
             return nothing_new(folder, plan, clock, stages)
+        from pipeline.run.matching import fates  # imported ahead, while the workers cleaned
+        from pipeline.run.reporting import report
+        from pipeline.run.writing import write_corpus
+
         with clock.step("learn"):
             learned = learn(rows) if learns(config) else nothing_learned()
         with clock.step("finish"):
@@ -193,6 +199,16 @@ def spooled(url: str, folder: Path) -> str:
         raise UsageError(f"{url}: no such file or folder. Name the folder with the scraped documents as RAW.")
     files.get(root, str(folder), recursive=True)
     return str(folder)
+
+
+def import_ahead() -> None:
+    """Imports what the passes after cleaning need, while worker processes clean and this one would wait."""
+
+    def work() -> None:
+        for name in LATER:
+            importlib.import_module(name)
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def learns(config: Config) -> bool:
@@ -334,6 +350,8 @@ def after(
     )
     times = {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)}
     write_json(times, folder.state / "run.json")
+    from pipeline.report import write_times
+
     write_times(folder.state, times)
     remove_parts(folder.parts, {*rows.parts, *learned.touched})
     shutil.rmtree(folder.scratch, ignore_errors=True)

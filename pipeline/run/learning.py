@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.corpus.parts import read_documents, read_lines
-from pipeline.run.cleaning import digest
 from pipeline.run.rows import Rows
-from pipeline.stages.boilerplate import learn_lines
+from pipeline.run.tasks import digest
+from pipeline.stages.boilerplate_learned import learn_lines
 
 BUCKET_BITS = 22  # 4 million counters of 4 bytes; a shared bucket costs an exact count, never a wrong one
 LEAST_DOCUMENTS = 3  # below this nothing can be learned, whatever the rule says

@@ -17,7 +17,7 @@ import pipeline
 from pipeline.config import Config
 from pipeline.corpus.parts import Span, read_batches
 from pipeline.decisions import Decisions
-from pipeline.run.cleaning import CleanTask, digest
+from pipeline.run.tasks import CleanTask, digest
 from pipeline.sources import Scan, Slice, SourceFile, discover, scan
 
 T = TypeVar("T")
@@ -138,8 +138,7 @@ def scan_or_refuse(file: SourceFile, config: Config) -> list[tuple[Slice, str]]:
     if file.refused is not None:
         return [(Slice(file, 0, -1, 0), f"refused: {file.refused}")]
     scanned: Scan = scan(file, config)
-    contents = getattr(scanned, "slice_sha256", None) or [scanned.sha256] * len(scanned.slices)
-    return list(zip(scanned.slices, contents, strict=True))
+    return list(zip(scanned.slices, scanned.digests, strict=True))
 
 
 def task_of(gathered: list[tuple[str, Slice]]) -> CleanTask:

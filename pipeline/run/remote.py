@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import threading
@@ -35,6 +36,7 @@ LOCK_REFRESH = 20.0  # seconds between two signs of life
 LOCK_STALE = 90.0  # seconds without one after which a run counts as dead
 TRANSFERS = 16  # objects under way at once
 CACHE = "CLEAN_CORPUS_CACHE"  # environment variable: where mirrors lie
+_GENERATION = re.compile(r"[0-9a-f]{1,64}")
 KEPT_TABLES = ("manifest.parquet",)  # of the published generation, what a run reads
 
 
@@ -54,6 +56,15 @@ class RemoteClean:
         self.root = root.rstrip("/")
         self.folder = CleanFolder(mirror_of(url))
         self._owner = uuid.uuid4().hex
+
+    def report_url(self) -> str:
+        """Where the published report is."""
+        return f"{self.url.rstrip('/')}/.generations/{self.published()}/report.html"
+
+    def published(self) -> str:
+        """The generation that the pointer names; empty where nothing is published."""
+        name = str(self.read_json("current.json").get("generation", ""))
+        return name if _GENERATION.fullmatch(name) else ""
 
     def at(self, name: str) -> str:
         """The object's full name."""
@@ -109,7 +120,7 @@ class RemoteClean:
 
     def _refuse_if_held(self) -> None:
         held = self.read_json(".state/lock.json")
-        if held and held.get("owner") != self._owner and time.time() - float(held.get("alive", 0)) < LOCK_STALE:
+        if held and held.get("owner") != self._owner and is_alive(held):
             raise RunError(
                 f"{self.url}: in use by process {held.get('process')} on {held.get('host')}."
                 " Wait for that run to end, or name another CLEAN."
@@ -135,7 +146,7 @@ class RemoteClean:
             local = {path.name: path.stat().st_size for path in folder.parts.iterdir()}
             wanted = sorted(name for name, size in remote.items() if local.get(name) != size)
             self._each(lambda name: self._pull_file(f".state/parts/{name}", folder.parts / name), wanted)
-            generation = str(self.read_json("current.json").get("generation", ""))
+            generation = self.published()
             folder.current.unlink(missing_ok=True)
             if generation:
                 home = folder.generations / generation
@@ -150,7 +161,7 @@ class RemoteClean:
             folder, published = self.folder, self.folder.generation()
             if published is None:
                 return
-            before = str(self.read_json("current.json").get("generation", ""))
+            before = self.published()
             if before != published.name:
                 self._push_generation(published, before)
             parts = {path.name for path in folder.parts.iterdir()}
@@ -160,11 +171,13 @@ class RemoteClean:
             for name in ("last.json", "run.json"):
                 self._push_file(folder.state / name, f".state/{name}")
             if before != published.name:
-                self.fs.pipe_file(
-                    self.at("current.json"), json.dumps({"generation": published.name}).encode()
-                )  # the step
+                self._point_to(published.name)
             self._each(lambda n: self.fs.rm_file(self.at(f".state/parts/{n}")), sorted(set(remote) - parts))
             self._remove_old({published.name, before})
+
+    def _point_to(self, generation: str) -> None:
+        """Publishes: one object, replaced whole."""
+        self.fs.pipe_file(self.at("current.json"), json.dumps({"generation": generation}).encode())
 
     def _push_generation(self, published: Path, before: str) -> None:
         """Every object of a generation: copied within the store where the last one has it, else sent."""
@@ -216,6 +229,22 @@ class RemoteClean:
         with ThreadPoolExecutor(TRANSFERS) as pool:
             for _ in pool.map(function, names):
                 pass
+
+
+def is_alive(held: dict[str, Any]) -> bool:
+    """Whether the run that signed a lock may still be at work: its last sign is young, and it is not known to be dead."""
+    if time.time() - float(held.get("alive", 0)) >= LOCK_STALE:
+        return False
+    process = held.get("process")
+    if held.get("host") != socket.gethostname() or not isinstance(process, int) or process <= 0:
+        return True  # on another machine: only its silence tells
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def unchanged(old: Path, new: Path) -> set[str]:
