@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+import xxhash
+
 from pipeline.config import Config
 from pipeline.document import Document, Kind
-from pipeline.errors import DocumentError, DocumentFailed, DocumentRejected
+from pipeline.errors import DocumentFailed, DocumentRejected
 from pipeline.sources.charset import decode
 from pipeline.sources.compression import compression_of, decompressed
 from pipeline.sources.formats import HEAD_BYTES, identify, kind_of
@@ -23,30 +25,30 @@ _SINGLE: dict[Came, Kind] = {"html": "html", "text": "text", "markdown": "markdo
 
 
 def scan(file: SourceFile, config: Config) -> Scan:
-    """One pass over the bytes of a file: their SHA-256, and the slices that workers read.
+    """One pass over the bytes of a file: the slices that workers read, and a digest of each.
 
-    Plain JSONL is cut at line ends into slices of about `reading.batch_bytes`, Parquet into row groups; everything
-    else is one slice. Never raises for a bad file: its one slice, read, gives the row that says what is wrong.
+    Plain JSONL is cut at line ends into slices of about `reading.batch_bytes`, each with a digest of its own, so that
+    lines appended to a feed cost only its last slice; Parquet is cut into row groups; everything else is one slice.
+    The digest is XXH3-128 (https://xxhash.com): it tells changed bytes, ten times as fast as SHA-256, and guards
+    nothing. Never raises for a bad file: its one slice, read, gives the row that says what is wrong.
     """
-    whole = (Slice(file),)
+    whole: tuple[Slice, ...] = (Slice(file),)
     try:
         with open_binary(file) as stream:
             head = stream.read(HEAD_BYTES)
             came = _container(file, head, config)
             if came == "jsonl":
                 return _scan_lines(file, stream, head, config.reading.batch_bytes)
-            sha = hashlib.sha256(head)
-            _hash_rest(stream, sha)
+            content = xxhash.xxh3_128(head)
+            _digest_rest(stream, content)
+            slices = whole
             if came == "parquet":
                 from pipeline.sources.parquet import row_group_slices
 
-                return Scan(sha.hexdigest(), row_group_slices(file, stream, config))
-            return Scan(sha.hexdigest(), whole)
-    except DocumentError:
-        return Scan("", whole)
-    except Exception as error:
-        unreadable(error)
-        return Scan("", whole)
+                slices = row_group_slices(file, stream, config)
+            return Scan(slices, (content.hexdigest(),) * len(slices))
+    except Exception:
+        return Scan(whole, ("",))
 
 
 def _container(file: SourceFile, head: bytes, config: Config) -> Came | None:
@@ -62,36 +64,45 @@ def _container(file: SourceFile, head: bytes, config: Config) -> Came | None:
     return came if came == "parquet" or (came == "jsonl" and wide_codec(head) is None) else None
 
 
-def _hash_rest(stream: BinaryIO, sha: hashlib._Hash) -> None:
-    """Feeds the rest of a stream to a hash."""
+def _digest_rest(stream: BinaryIO, content: xxhash.xxh3_128) -> None:
+    """Feeds the rest of a stream to a digest."""
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
     while count := cast("io.BufferedIOBase", stream).readinto(buffer):
-        sha.update(view[:count])
+        content.update(view[:count])
 
 
 def _scan_lines(file: SourceFile, stream: BinaryIO, head: bytes, target: int) -> Scan:
-    """Hashes a file of lines and cuts it behind the first line end at least `target` bytes after the last cut."""
-    sha, chunk = hashlib.sha256(), head
+    """Cuts a file of lines behind the first line end at least `target` bytes after the last cut; digests the slices.
+
+    Each digest begins with the head of the file, which says how every slice is read.
+    """
+    content, chunk = xxhash.xxh3_128(head), head
     slices: list[Slice] = []
+    digests: list[str] = []
     start, first, line, position = 0, 1, 1, 0  # `line` is the number of the line that `position` stands in
     while chunk:
-        sha.update(chunk)
-        searched = 0
+        view = memoryview(chunk)
+        searched = cut = 0
         while (least := max(start + target - 1 - position, searched)) < len(chunk):
             found = chunk.find(b"\n", least)
             if found < 0:
                 break
             line += chunk.count(b"\n", searched, found + 1)
             searched = found + 1
+            content.update(view[cut:searched])
             slices.append(Slice(file, start, position + searched, first))
+            digests.append(content.hexdigest())
+            content, cut = xxhash.xxh3_128(head), searched
             start, first = position + searched, line
+        content.update(view[cut:])
         line += chunk.count(b"\n", searched)
         position += len(chunk)
         chunk = stream.read(CHUNK)
     if position > start or not slices:
         slices.append(Slice(file, start, position, first))
-    return Scan(sha.hexdigest(), tuple(slices))
+        digests.append(content.hexdigest())
+    return Scan(tuple(slices), tuple(digests))
 
 
 def read(piece: Slice, config: Config) -> Iterator[RawDocument]:

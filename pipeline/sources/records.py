@@ -48,13 +48,14 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass over a file's bytes found: their SHA-256 in hex, and the slices to read, in order.
+    """What one pass over a file's bytes found: the slices to read, in order, and for each a digest.
 
-    `sha256` is "" where the file could not be read; reading its one slice then gives the row that says why.
+    Slice i is read as before while its place and `digests[i]` (XXH3-128, hex) are as before. The digest is "" where
+    the file could not be read; reading its one slice then gives the row that says why.
     """
 
-    sha256: str
     slices: tuple[Slice, ...]
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,35 @@ def test_a_decompression_bomb_is_one_failed_row(tmp_path: Path, name: str, suffi
     assert peak < 20_000_000
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_the_ratio_ends_a_container_of_small_records(tmp_path: Path, suffix: str) -> None:
+    """Each line is small and good, so only the ratio can tell a bomb: what came before it is kept, the rest is a row."""
+    line = b'{"text": "' + b"a" * 100_000 + b'"}\n'
+    packed = io.BytesIO()
+    opened = (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9)
+        if suffix == ".gz"
+        else zstandard.ZstdCompressor().stream_writer(packed, closefd=False)
+    )
+    with opened as writer:
+        for _ in range(900):
+            writer.write(line)
+    rows = read_file(tmp_path, "a.jsonl" + suffix, packed.getvalue())
+    assert "decompression bomb" in said(rows[-1])
+    assert 600 < len(rows) - 1 < 800  # RATIO_FROM is 64 MB
+    assert not any(raw.error for raw in rows[:-1])
+
+
+def test_a_fair_ratio_is_read_to_the_end(tmp_path: Path) -> None:
+    """More than 64 MB out of a file that is packed 200 to 1 are read whole: no ratio a real feed reaches."""
+    rng = random.Random(9)
+    lines = b"".join(b'{"text": "' + b"a" * 90_000 + rng.randbytes(250).hex().encode() + b'"}\n' for _ in range(800))
+    packed = gzip.compress(lines, 9)
+    assert 100 < len(lines) / len(packed) < compression.MAX_RATIO
+    rows = read_file(tmp_path, "a.jsonl.gz", packed)
+    assert (len(rows), any(raw.error for raw in rows)) == (800, False)
+
+
 def test_twice_packed_says_so(tmp_path: Path) -> None:
     """One layer is unpacked, a second is not."""
     (raw,) = read_file(tmp_path, "a.txt.gz", gzip.compress(gzip.compress(b"Hello.")))

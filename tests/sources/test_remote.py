@@ -43,7 +43,11 @@ def test_a_bucket_reads_as_the_same_folder_does(tmp_path: Path, bucket: str) -> 
         (raw.source, raw.index, raw.sha256, said(raw)) for raw in local
     ]
     for here, there in zip(discover(str(tmp_path / "raw"), config), discover(bucket, config), strict=True):
-        assert (here.path, here.size, scan(here, config).sha256) == (there.path, there.size, scan(there, config).sha256)
+        assert (here.path, here.size, scan(here, config).digests) == (
+            there.path,
+            there.size,
+            scan(there, config).digests,
+        )
 
 
 def test_one_object_is_a_raw_too(bucket: str) -> None:
@@ -72,8 +76,9 @@ def test_a_key_cannot_name_another_file_system(tmp_path: Path, bucket: str) -> N
     key = f"x::file://{tmp_path}/secret"
     memory.store[f"/bucket/raw/{key}"] = memory.open("/bucket/raw/tmp", "wb")
     memory.store[f"/bucket/raw/{key}"].write(b"harmless")
+    memory.rm("/bucket/raw/tmp")
     rows = [said(raw) for raw in read_all(bucket)]
-    assert "secret" not in rows
+    assert rows == ["harmless"]
     with pytest.raises(RunError, match="chained"):
         discover(f"simplecache::{bucket}", Config())
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 from pathlib import Path
 
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +36,10 @@ def test_slices_are_whole_lines_and_number_them(
     (tmp_path / "a.jsonl").write_bytes(data)
     (file,) = discover(str(tmp_path / "a.jsonl"), Config())
     found = scan(file, small_batches())
-    assert found.sha256 == hashlib.sha256(data).hexdigest()
+    beginning = data[:head]
+    assert found.digests == tuple(
+        xxhash.xxh3_128_hexdigest(beginning + data[piece.start : piece.end]) for piece in found.slices
+    )
     assert [piece.start for piece in found.slices] == [0, *(piece.end for piece in found.slices[:-1])]
     assert found.slices[-1].end == len(data)
     for piece in found.slices:
@@ -45,6 +48,39 @@ def test_slices_are_whole_lines_and_number_them(
     for piece in found.slices[:-1]:
         inside = data[piece.start : piece.end]
         assert len(inside) >= 1_000 and b"\n" not in inside[999:-1]
+
+
+def test_a_cut_falls_behind_the_line_that_fills_the_slice(tmp_path: Path) -> None:
+    """A line that ends exactly at the wanted size ends the slice; one byte less, and the next line belongs to it."""
+    for size, expected in ((1_000, [1_000, 1_012]), (999, [999 + 12])):
+        line = b'{"text": "' + b"x" * (size - 13) + b'"}\n'
+        assert len(line) == size
+        (tmp_path / "a.jsonl").write_bytes(line + b'{"text": 1}\n')
+        (file,) = discover(str(tmp_path / "a.jsonl"), Config())
+        assert [piece.end for piece in scan(file, small_batches(1_000)).slices] == expected
+
+
+def test_lines_appended_change_only_the_last_slice(tmp_path: Path) -> None:
+    """Places and digests of the slices before it are as they were; a changed line changes its own slice alone."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl([{"text": f"Line {number}. " + "x" * 500} for number in range(400)]))
+
+    def found() -> list[tuple[int, int, int, str]]:
+        (file,) = discover(str(path), Config())
+        scanned = scan(file, small_batches(10_000))
+        return [(s.start, s.end, s.first, d) for s, d in zip(scanned.slices, scanned.digests, strict=True)]
+
+    before = found()
+    assert len(before) > 10
+    with path.open("ab") as feed:
+        feed.write(jsonl([{"text": "one more"}]))
+    assert found()[: len(before) - 1] == before[:-1]
+    after = found()
+    assert after != before
+    data = bytearray(path.read_bytes())
+    data[100_000] ^= 1
+    path.write_bytes(data)
+    assert sum(a != b for a, b in zip(after, found(), strict=True)) == 1
 
 
 def test_slices_read_as_the_whole(tmp_path: Path) -> None:
@@ -79,7 +115,7 @@ def test_what_cannot_be_cut_is_one_slice_and_hashed(tmp_path: Path, name: str) -
     (tmp_path / name).write_bytes(data)
     (file,) = discover(str(tmp_path / name), Config())
     found = scan(file, small_batches())
-    assert (found.sha256, len(found.slices)) == (hashlib.sha256(data).hexdigest(), 1)
+    assert (found.digests, len(found.slices)) == ((xxhash.xxh3_128_hexdigest(data),), 1)
     assert (found.slices[0].start, found.slices[0].end) == (0, -1)
 
 
@@ -87,7 +123,7 @@ def test_a_file_that_is_gone_gives_its_row_when_read(tmp_path: Path) -> None:
     """Scanning never raises: the file's one slice says what is wrong."""
     file = SourceFile("gone.txt", str(tmp_path / "gone.txt"), 5)
     found = scan(file, Config())
-    assert found.sha256 == ""
+    assert found.digests == ("",)
     (raw,) = read(found.slices[0], Config())
     assert said(raw).startswith("failed: vanished")
     assert raw.source == "gone.txt"
