@@ -1,4 +1,4 @@
-"""What the torture tests share: the command in a process group of its own, sabotage from outside, what a reader sees."""
+"""What the torture tests share: the command in a process group, sabotage from outside, what a reader sees."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ just before the n-th time that a name appears in CLEAN. `{"no_sockets": true}`: 
 """
 
 import ctypes
+import functools
 import importlib.machinery
 import json
 import multiprocessing
@@ -21,6 +22,8 @@ def misbehave(how):
     if how == "hang":
         while True:
             time.sleep(60)
+    if how == "kill-run":
+        os.killpg(0, signal.SIGKILL)
     if how == "crash":
         ctypes.string_at(0)
     if how == "kill":
@@ -69,7 +72,7 @@ def in_workers(function, how):
     """The function misbehaves in every worker process, and in no other."""
 
     def call(*arguments, **named):
-        if multiprocessing.parent_process() is not None:
+        if how == "kill-run" or multiprocessing.parent_process() is not None:
             misbehave(how)
         return function(*arguments, **named)
 
@@ -101,19 +104,21 @@ if targets:
 
     def exec_module(loader, module):
         execute(loader, module)
-        for name, marker, always in targets.get(module.__name__, ()):
-            was = getattr(module, name)
+        for path, marker, always in targets.get(module.__name__, ()):
+            *owners, name = path.split(".")
+            owner = functools.reduce(getattr, owners, module)
+            was = getattr(owner, name)
             if always:
-                setattr(module, name, in_workers(was, always))
+                setattr(owner, name, in_workers(was, always))
             else:
-                setattr(module, name, learned_only(was) if marker == "finish" else wrapped(was, marker))
+                setattr(owner, name, learned_only(was) if marker == "finish" else wrapped(was, marker))
 
     importlib.machinery.SourceFileLoader.exec_module = exec_module
 
 
 def kill_at_step(number, folder):
-    """Kills the whole process group before the `number`-th change of a name inside CLEAN, whichever process makes it."""
-    counter = os.path.join(os.environ["SABOTAGE_COUNTER"])
+    """Kills the whole process group before the `number`-th change of a name in CLEAN, whichever process makes it."""
+    counter = os.environ["SABOTAGE_COUNTER"]
 
     def on(event, arguments):
         if event not in ("os.rename", "os.symlink", "os.remove", "os.rmdir", "os.link", "os.mkdir"):
