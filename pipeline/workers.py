@@ -183,11 +183,14 @@ class Worker:
             chosen = context()
             parent_end, child_end = chosen.Pipe()
             self._stage = self._stage or chosen.RawArray("c", _STAGE_BYTES)
-            self._process = chosen.Process(target=_serve, args=(child_end, self._stage, self._memory_mb), daemon=True)
+            process = chosen.Process(target=_serve, args=(child_end, self._stage, self._memory_mb), daemon=True)
             with _without_main():
-                self._process.start()
+                process.start()
             child_end.close()
-            self._parent_end = parent_end
+            self._process, self._parent_end = process, parent_end
+            if self.closed:  # while it was being started
+                self.kill()
+                raise WorkersClosed
         return self._parent_end
 
     def call(
