@@ -167,6 +167,7 @@ class _Job:
         if marked.any():
             groups = range(len(self.layout.groups))
             self._map(overlap.gather_units, [(self.folder, g, "marks", "units") for g in groups])
+            self._map(near.gather_shingles, [(self.folder, g, "marks", "shingles") for g in groups])
         first = self._measure("overlap", pairs)
         more = np.setdiff1d(self._with_near_duplicates(*first.partners(), centre), pairs)
         second = self._measure("overlap_near", more)
@@ -207,9 +208,8 @@ class _Job:
         size = (self.words[a] + self.words[b]).astype(np.int64)
         save(self.folder / name, a=a, b=b, words=size)
         cuts = even_cuts(size, overlap.BLOCK)
-        found = self._map(overlap.measure, [(self.folder, name, low, high) for low, high in cuts])
-        table = np.concatenate([np.zeros((0, 8)), *found])
-        return overlap.Measured(a, b, table, overlap.judge(table, self.words[a], self.words[b], self.config))
+        found = self._map(overlap.measure, [(self.folder, name, low, high, self.config) for low, high in cuts])
+        return overlap.Measured.of(a, b, np.concatenate([np.zeros((0, 10)), *found]), self.words, self.config)
 
     def _with_near_duplicates(self, a: Positions, b: Positions, centre: Positions) -> NDArray[np.uint64]:
         """Of pairs of centres that overlap, the pairs of each with the other's near duplicates.
@@ -308,12 +308,7 @@ class _Job:
         centre = self.centre[dropped]
         size = (self.words[dropped] + self.words[centre]).astype(np.int64)
         save(folder / "dropped", node=dropped, centre=centre, words=size)
-        marked = np.zeros(self.nodes, bool)
-        marked[dropped] = marked[centre] = True
-        save(folder / "evidence_marks", all=marked)
-        groups = range(len(self.layout.groups))
-        self._map(near.gather_shingles, [(folder, g, "evidence_marks", "shingles") for g in groups])
-        tables = self._map(evidence.find_losses, [(folder, g) for g in groups])
+        tables = self._map(evidence.find_losses, [(folder, g) for g in range(len(self.layout.groups))])
         self.losses = pa.concat_tables(tables).sort_by("node")
 
     # -- the result

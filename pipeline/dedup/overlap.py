@@ -25,7 +25,7 @@ from pipeline.dedup.coverage import (
     units,
     verbatim_shares,
 )
-from pipeline.dedup.near import node_rows, pack, run_pairs, unpack
+from pipeline.dedup.near import intersections, node_rows, pack, run_pairs, unpack
 from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, save
 from pipeline.dedup.rarity import Rarity
 from pipeline.dedup.result import Almost
@@ -278,23 +278,29 @@ def read_rarity(folder: Path) -> Rarity:
     return Rarity(arrays["stem"], arrays["weight"])
 
 
-def measure(folder: Path, name: str, low: int, high: int) -> NDArray[np.float64]:
-    """Step: the coverage of the pairs `low` to `high - 1` of the file `name`, float64[pairs, 8].
+def measure(folder: Path, name: str, low: int, high: int, config: Config) -> NDArray[np.float64]:
+    """Step: the coverage of the pairs `low` to `high - 1` of the file `name`, float64[pairs, 10].
 
     Share of a that b covers and of b that a covers; the same counting only what stands there nearly word for word;
-    own words (in sentences that are no template) of a and of b; share of a that stands in b word for word, and back.
-    The first four are NaN for versions of one text: there only what stands word for word decides.
+    own words (in sentences that are no template) of a and of b; share of a's sentences that stand in b word for
+    word, and back; containment of a's shingles in b, and back. The first four are NaN where the sentences word for
+    word show two versions of one text already, the last two where the pair is out of question without them.
     """
     stored = load_all(folder / name)
     a, b, size = (stored[key][low:high] for key in ("a", "b", "words"))
     store, templates = Store(folder, "units"), load(folder / "templates", "all")
     cuts = even_cuts(size, WORDS)
     found = [_measure(store, templates, a[start:end], b[start:end]) for start, end in cuts]
-    return np.concatenate([np.zeros((0, 8)), *found])
+    table = np.concatenate([np.zeros((0, 10)), *found])
+    likely = judge(table, config)
+    some = np.flatnonzero(likely.a_inside | likely.b_inside | likely.retold)
+    shared, in_a, in_b = intersections(Store(folder, "shingles"), a[some], b[some])
+    table[some, 8], table[some, 9] = shared / np.maximum(1, in_a), shared / np.maximum(1, in_b)
+    return table
 
 
 def _measure(store: Store, templates: Hashes, a: Positions, b: Positions) -> NDArray[np.float64]:
-    """`measure` for so few pairs that their words fit in memory many times over."""
+    """`measure` without containment, for so few pairs that their words fit in memory many times over."""
     nodes = np.unique(np.concatenate((a, b)))
     found, weights = take_units(store, nodes)
     own = ~is_in(found.hash, templates)
@@ -310,64 +316,74 @@ def _measure(store: Store, templates: Hashes, a: Positions, b: Positions) -> NDA
         both = cover(found, x, y, weights, own, RETOLD_SHARE)
         covered[:2, rest] = both.coverage(RETOLD_SHARE).reshape(2, -1)
         covered[2:, rest] = both.coverage(CONTAINED_SHARE).reshape(2, -1)
-    return np.column_stack((*covered, words[left], words[right], *same))
+    unknown = np.full(a.size, np.nan)
+    return np.column_stack((*covered, words[left], words[right], *same, unknown, unknown))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What `judge` says of measured pairs, all bool[pairs] but `why`: each may stand for the other, or almost.
+    """What `judge` says of measured pairs, all bool[pairs] but `why`.
 
-    `a_keeps`, `b_keeps`: that one covers the other. `retold`: both cover each other. `told`: reported as related.
+    `a_inside`, `b_inside`: that one is contained in the other. `retold`: both cover each other. `told`: related.
     """
 
-    a_keeps: NDArray[np.bool_]
-    b_keeps: NDArray[np.bool_]
+    a_inside: NDArray[np.bool_]
+    b_inside: NDArray[np.bool_]
     retold: NDArray[np.bool_]
     told: NDArray[np.bool_]
     why: NDArray[np.str_]
 
 
-def judge(
-    measured: NDArray[np.float64], words_a: NDArray[np.int32], words_b: NDArray[np.int32], config: Config
-) -> Verdicts:
-    """Which measured pairs are duplicates, in which direction, and which nearly are.
+def judge(table: NDArray[np.float64], config: Config) -> Verdicts:
+    """Which measured pairs (rows of `measure`) are duplicates, and which nearly are.
 
     A text that stands in the other mostly word for word is a version of it: what differs was changed on purpose, so
     it is contained only if `contained` of it stands there word for word, and never retold.
     """
-    a_by_b, b_by_a, a_in_b, b_in_a, own_a, own_b, a_same, b_same = measured.T
+    a_by_b, b_by_a, a_in_b, b_in_a, own_a, own_b, a_same, b_same, a_shingles, b_shingles = table.T
+    a_same, b_same = np.fmax(a_same, a_shingles), np.fmax(b_same, b_shingles)
     enough = (own_a >= config.overlap.own_words) & (own_b >= config.overlap.own_words)
     versions = np.minimum(a_same, b_same) >= VERSION_SHARE
     retold = enough & ~versions & (np.minimum(a_by_b, b_by_a) >= config.coverage)
     whole = config.overlap.contained
-    a_inside = np.where(a_same >= VERSION_SHARE, a_same, a_in_b) >= whole
-    b_inside = np.where(b_same >= VERSION_SHARE, b_same, b_in_a) >= whole
-    b_keeps = enough & ((a_inside & (words_a <= words_b)) | retold)
-    a_keeps = enough & ((b_inside & (words_b <= words_a)) | retold)
+    a_inside = enough & (np.where(a_same >= VERSION_SHARE, a_same, a_in_b) >= whole)
+    b_inside = enough & (np.where(b_same >= VERSION_SHARE, b_same, b_in_a) >= whole)
     close = (np.minimum(a_by_b, b_by_a) >= RELATED_COVERAGE) | (np.maximum(a_by_b, b_by_a) >= config.coverage)
     close |= versions & (np.maximum(a_same, b_same) >= RELATED_COVERAGE)
     reasons = ("too few words of their own to judge", "versions of one text", "covered one way only, or not enough")
     why = np.where(~enough, reasons[0], np.where(versions, reasons[1], reasons[2]))
-    return Verdicts(a_keeps, b_keeps, retold, close & ~(a_keeps | b_keeps), why)
+    return Verdicts(a_inside, b_inside, retold, close, why)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Measured pairs (a, b) of nodes, the table of `measure`, and the verdicts on them."""
+    """Measured pairs (a, b) of nodes, the table of `measure`, who may stand for whom, and the verdicts."""
 
     a: Positions
     b: Positions
     table: NDArray[np.float64]
+    a_keeps: NDArray[np.bool_]
+    b_keeps: NDArray[np.bool_]
     verdicts: Verdicts
+
+    @classmethod
+    def of(
+        cls, a: Positions, b: Positions, table: NDArray[np.float64], words: NDArray[np.int32], config: Config
+    ) -> Measured:
+        """Judge the pairs: of two of which one is contained in the other, the longer one may be kept."""
+        found = judge(table, config)
+        a_keeps = found.b_inside & (words[b] <= words[a]) | found.retold
+        b_keeps = found.a_inside & (words[a] <= words[b]) | found.retold
+        return cls(a, b, table, a_keeps, b_keeps, found)
 
     def partners(self) -> tuple[Positions, Positions]:
         """The pairs of which one may stand for the other."""
-        found = self.verdicts.a_keeps | self.verdicts.b_keeps
+        found = self.a_keeps | self.b_keeps
         return self.a[found], self.b[found]
 
     def edges(self) -> Edges:
         """Who may stand for whom; of versions of one text, covered is what stands there word for word."""
-        a_keeps, b_keeps = self.verdicts.a_keeps, self.verdicts.b_keeps
+        a_keeps, b_keeps = self.a_keeps, self.b_keeps
         a_by_b, b_by_a = (np.fmax(self.table[:, i], self.table[:, 6 + i]) for i in (0, 1))
         cover = np.concatenate((a_by_b[b_keeps], b_by_a[a_keeps]))
         keeps, drops = (
@@ -383,6 +399,6 @@ class Measured:
 
     def almost(self) -> Almost:
         """The pairs that nearly qualify; of versions no coverage was measured."""
-        told = self.verdicts.told
+        told = self.verdicts.told & ~(self.a_keeps | self.b_keeps)
         a_by_b, b_by_a = self.table[told, 0], self.table[told, 1]
         return Almost(self.a[told], self.b[told], np.full(a_by_b.size, np.nan), a_by_b, b_by_a, self.verdicts.why[told])

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.dedup.words import Hashes, Positions
@@ -141,7 +140,8 @@ def lists(table: pa.Table, name: str) -> tuple[Hashes, Positions]:
     return array(found.values)[offset[0] : offset[-1]], offset - offset[0]
 
 
-_ARROW = {"i1": pa.int8, "i4": pa.int32, "i8": pa.int64, "u4": pa.uint32, "u8": pa.uint64, "f8": pa.float64}
+_NUMPY = {pa.int8(): "i1", pa.int32(): "i4", pa.int64(): "i8", pa.uint32(): "u4", pa.uint64(): "u8", pa.float64(): "f8"}
+_ARROW = {short: long for long, short in _NUMPY.items()}
 
 
 # pyarrow's own conversions (`pa.array`, `to_numpy`) import pandas wherever it is installed: half a second for nothing
@@ -153,20 +153,24 @@ def column(values: NDArray[Any]) -> pa.Array:
     if kind == "b1":
         bits = np.packbits(values, bitorder="little")
         return pa.Array.from_buffers(pa.bool_(), values.size, [None, pa.py_buffer(bits)])
-    array = pa.Array.from_buffers(_ARROW[kind](), values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
-    return pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array) if kind == "f8" else array
+    missing = np.isnan(values) if kind == "f8" else np.zeros(0, bool)
+    valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    return pa.Array.from_buffers(_ARROW[kind], values.size, [valid, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def array(values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """A column of numbers as an array, without a copy where it has one chunk and no nulls; null becomes NaN."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    if values.null_count:
-        values = pc.fill_null(values, float("nan"))
-    kind = {width: short for short, make in _ARROW.items() for width in [make()]}[values.type]
+    kind = _NUMPY[values.type]
     if not len(values):
         return np.zeros(0, kind)
-    return np.frombuffer(values.buffers()[1], kind, len(values), values.offset * np.dtype(kind).itemsize)
+    valid, data = values.buffers()
+    found = np.frombuffer(data, kind, len(values), values.offset * np.dtype(kind).itemsize)
+    if not values.null_count:
+        return found
+    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[values.offset :][: len(values)]
+    return np.where(bits, found, np.nan)
 
 
 def strings(values: Sequence[str]) -> pa.Array:

@@ -18,6 +18,7 @@ from pipeline.dedup.words import Positions
 
 CLEARLY_BETTER = 0.05  # mean coverage by which a new document must beat the one published last time
 CLEARLY_LONGER = 1.2  # or so many times its text
+CLEARLY_ALIKE = 0.03  # Jaccard by which a kept document must be nearer than the centre of the star
 
 EXACT, NEAR, OVERLAP, DECIDED = 1, 2, 3, 4
 _FORCE = np.array([9, 1, 2, 3, 0])  # of each relation: the smaller goes first
@@ -153,15 +154,16 @@ def move(edges: Edges, nodes: Nodes, centre: Positions, reason: Positions) -> tu
     """Put each dropped node under the most alike of the kept nodes it was directly compared with.
 
     Stars are chosen to keep few documents, and the first of them takes all it can; a later one may be nearer. Who
-    is kept does not change. A person's decision comes first, then what a person prefers, then near before overlap.
+    is kept does not change. A person's decision comes first, then what a person prefers, then near before overlap;
+    for a hair's breadth (`CLEARLY_ALIKE`) nobody moves.
     """
     kept = centre == np.arange(centre.size)
     usable = np.flatnonzero(kept[edges.keeps] & ~kept[edges.drops])
     some = edges.at(usable)
     force = _FORCE[some.relation]
-    likeness = -np.rint(some.alike * 1_000_000)
-    keys = (nodes.standing[some.keeps], likeness, force, ~nodes.preferred[some.keeps], force > 0, some.drops)
-    order = np.lexsort(keys)
+    alike = some.alike + np.where(usable == reason[some.drops], CLEARLY_ALIKE, 0.0)
+    keys = (nodes.standing[some.keeps], -np.rint(alike * 1_000_000), force, ~nodes.preferred[some.keeps], force > 0)
+    order = np.lexsort((*keys, some.drops))
     first = np.ones(order.size, bool)
     first[1:] = some.drops[order][1:] != some.drops[order][:-1]
     best = order[first]
