@@ -149,6 +149,20 @@ def test_dry_run_writes_no_documents(raw, tmp_path):
     assert not (tmp_path / "clean" / "documents").exists()
 
 
+def test_dry_run_leaves_a_published_corpus(raw, tmp_path):
+    """Over a corpus --dry-run is a rehearsal: what is published stays, and the report of the rehearsal is named."""
+    assert clean_corpus(raw, tmp_path / "clean").returncode == 0
+    before = (tmp_path / "clean" / ".current").readlink()
+    (raw / "more.txt").write_text(STORY.replace("Tresson", "Almhurst"))
+    done = clean_corpus(raw, tmp_path / "clean", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "clean" / ".current").readlink() == before
+    assert (tmp_path / "clean" / "documents" / "weir.md").is_file()
+    report = tmp_path / "clean" / ".state" / "next" / "report.html"
+    assert f"report: {report}" in done.stdout
+    assert "more.txt" in (report.parent / "report.json").read_text()
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_the_old_corpus(raw, tmp_path, sent):
     """Ctrl-C or SIGTERM in the middle: the published corpus is as it was, no worker stays, and the next run works."""

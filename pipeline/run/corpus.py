@@ -186,6 +186,8 @@ def _run(
         check_gates(summary, folder)
         if approve is not None and not approve(Proposal(folder.next, summary, changes)):
             return result
+        if dry_run and has_documents(published):
+            return replace(result, report_path=folder.next / "report.html")  # a corpus is not replaced by a rehearsal
         with clock.step("publish"):
             new = folder.publish()
         after(folder, rows, learned, plan, config, decisions, dry_run, clock, stages)
@@ -209,6 +211,11 @@ def import_ahead() -> None:
             importlib.import_module(name)
 
     threading.Thread(target=work, daemon=True).start()
+
+
+def has_documents(published: Path | None) -> bool:
+    """Whether a generation holds documents: one that a dry run made does not."""
+    return published is not None and any((published / name).exists() for name in ("documents", "documents.jsonl"))
 
 
 def learns(config: Config) -> bool:

@@ -50,7 +50,6 @@ def fingerprint(config: Config, decisions: Decisions) -> str:
     settings = config.model_dump(mode="json", include={*CLEANING_SECTIONS, *SKETCH_SECTIONS})
     for name in NOT_IN_THE_TEXT:
         settings["reading"].pop(name)
-    settings["limits"].pop("memory_mb")
     wide = [d.as_json() for d in decisions.standing if d.scope in ("site", "everywhere")]
     return digest(code_digest(), json.dumps(settings, sort_keys=True), *wide)
 
