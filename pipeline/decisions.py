@@ -21,6 +21,18 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.document import plain_line as normal_line
+
+__all__ = [
+    "Decision",
+    "Decisions",
+    "append_decision",
+    "new_decision",
+    "normal_line",
+    "parse_decisions",
+    "read_decisions",
+]
+
 Kind = Literal["not-duplicates", "duplicates", "keep-this", "keep-line", "remove-line", "reject", "restore", "undo"]
 Scope = Literal["document", "site", "everywhere"]
 Pair = tuple[str, str]
@@ -100,15 +112,6 @@ def new_decision(kind: Kind, *, who: str, note: str = "", **subject: Any) -> Dec
         subject["line"] = normal_line(subject["line"])
     when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Decision(id=uuid.uuid4().hex, kind=kind, who=who, when=when, note=note, **subject)
-
-
-def normal_line(line: str) -> str:
-    r"""Give a line as decisions compare it: white space at the ends gone, runs of it one space.
-
-    >>> normal_line("  Also\u00a0Read:  the   tide \n")
-    'Also Read: the tide'
-    """
-    return " ".join(line.split())
 
 
 @dataclass(frozen=True)
