@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dedup.parts import ranges
+from pipeline.dedup.parts import even_cuts, ranges
 from pipeline.dedup.words import Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
 
 RETOLD_SHARE = 0.5  # of a unit's weight: a sentence told in other words keeps its rare ones
 CONTAINED_SHARE = 0.8  # of a unit's weight: a sentence taken over, perhaps touched up
+CELLS = 4_000_000  # of the product worked on at a time: 32 MB each of a few arrays
 _NUMBER = 1 << 40  # one 64-bit sum holds a weight below this place and a count of numbers above it
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 
@@ -296,12 +297,38 @@ def _multiply(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Positions]:
     """`_weigh` by one product of two sparse matrices for all pairs.
 
-    Rows are units of x, columns are windows of y, between them the words, told apart by pair.
+    Rows are units of x, columns are windows of y, between them the words, told apart by pair. The product is dense
+    only within pairs: one cell for each row and each window of its pair, filled by counting.
     """
-    from scipy import sparse  # a third of a second: only where there is something to weigh
-
-    words = np.diff(units.word_first)
     keys, index = np.unique(units.word[row_word] ^ salt(rows.pair)[row], return_inverse=True)
+    key_first, window = _windows(units, columns, keys)
+    opens = np.searchsorted(columns.pair, rows.pair)
+    width = np.searchsorted(columns.pair, rows.pair, "right") - opens
+    value = (rarity[row_word] + np.where(units.number[row_word], _NUMBER, 0)).astype(np.float64)  # whole, below 2**53
+    times = key_first[index + 1] - key_first[index]
+    strict, weak = np.zeros(width.size, np.int64), np.zeros(width.size, np.int64)
+    at = np.full(width.size, -1, np.int64)
+    for low, high in even_cuts(width + np.bincount(row, times, width.size).astype(np.int64), CELLS):
+        mine = slice(*np.searchsorted(row, (low, high)))
+        base = np.cumsum(width[low:high]) - width[low:high]
+        cell = np.repeat((base - opens[low:high])[row[mine] - low], times[mine])
+        cell += window[ranges(key_first[index[mine]], times[mine])]
+        held = np.bincount(cell, np.repeat(value[mine], times[mine]), int(width[low:high].sum())).astype(np.int64)
+        whole = held // _NUMBER == np.repeat(np.where(lacks[low:high], -1, numbers[low:high]), width[low:high])
+        held %= _NUMBER
+        weak[low:high], loose_at = _best(held, width[low:high])
+        strict[low:high], strict_at = _best(np.where(whole, held, 0), width[low:high])
+        place = np.where(strict[low:high] > 0, strict_at, np.where(weak[low:high] > 0, loose_at, -1))
+        at[low:high] = np.where(place >= 0, place + opens[low:high], -1)
+    return strict, weak, at
+
+
+def _windows(units: Units, columns: _Layout, keys: Hashes) -> tuple[Positions, Positions]:
+    """In which windows (two neighbouring columns of one pair, named by the first) each of the sorted `keys` stands.
+
+    Key `i` stands in `windows[first[i]:first[i + 1]]`, once in each.
+    """
+    words = np.diff(units.word_first)
     column = np.repeat(np.arange(columns.unit.size), words[columns.unit])
     theirs = ranges(units.word_first[columns.unit], words[columns.unit])
     column_key = units.word[theirs] ^ salt(columns.pair)[column]
@@ -311,37 +338,23 @@ def _multiply(
     opens = np.ones(columns.unit.size, bool)
     opens[1:] = columns.pair[1:] != columns.pair[:-1]
     back = ~opens[column]  # unit j stands in the window that starts at j and in the one that starts at j - 1
-    windows = sparse.csr_matrix(
-        (
-            np.ones(column.size + int(back.sum()), np.int64),
-            (np.concatenate((place, place[back])), np.concatenate((column, column[back] - 1))),
-        ),
-        shape=(keys.size, columns.unit.size),
-    )
-    windows.sum_duplicates()
-    windows.data[:] = 1
-    value = rarity[row_word] + np.where(units.number[row_word], _NUMBER, 0)
-    found = (sparse.csr_matrix((value, (row, index)), shape=(rows.unit.size, keys.size)) @ windows).tocsr()
-    found.sort_indices()
-    entry = np.repeat(np.arange(rows.unit.size), np.diff(found.indptr))
-    weight = found.data % _NUMBER
-    whole = (found.data // _NUMBER == numbers[entry]) & ~lacks[entry]
-    weak, weak_at = _best(weight, found.indptr)
-    strict, strict_at = _best(np.where(whole, weight, -1), found.indptr)
-    at = np.where(strict > 0, strict_at, weak_at)
-    place_of = np.where(at >= 0, found.indices[np.maximum(at, 0)], -1) if found.nnz else at
-    return np.maximum(strict, 0), weak, place_of
+    entries = (np.append(place, place[back]) << 32) | np.append(column, column[back] - 1)
+    entries.sort()
+    fresh = np.ones(entries.size, bool)
+    fresh[1:] = entries[1:] != entries[:-1]
+    entries = entries[fresh]
+    return np.searchsorted(entries, np.arange(keys.size + 1) << 32), entries & 0xFFFFFFFF
 
 
-def _best(values: NDArray[np.int64], indptr: NDArray[np.int32]) -> tuple[NDArray[np.int64], Positions]:
-    """The largest value of each row of a CSR matrix and where it stands first; 0 and -1 for an empty row."""
-    best = np.zeros(indptr.size - 1, np.int64)
-    place = np.full(indptr.size - 1, -1, np.int64)
-    full = np.flatnonzero(np.diff(indptr))
+def _best(values: NDArray[np.int64], width: Positions) -> tuple[NDArray[np.int64], Positions]:
+    """The largest of each row's `width` values and where it stands first in the row; 0 and -1 for an empty row."""
+    best = np.zeros(width.size, np.int64)
+    place = np.full(width.size, -1, np.int64)
+    full = np.flatnonzero(width)
     if full.size:
-        start = indptr[full].astype(np.int64)
-        best[full] = np.maximum.reduceat(values, start)
-        hit = np.flatnonzero(values == np.repeat(best[full], np.diff(indptr)[full]))
-        row = np.searchsorted(indptr, hit, "right") - 1
-        place[row[::-1]] = hit[::-1]  # the first of equals
+        start = np.cumsum(width) - width
+        best[full] = np.maximum.reduceat(values, start[full])
+        hit = np.flatnonzero(values == np.repeat(best, width))
+        row = np.repeat(np.arange(width.size), width)[hit]
+        place[row[::-1]] = (hit - start[row])[::-1]  # the first of equals
     return best, place
