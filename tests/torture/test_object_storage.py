@@ -126,7 +126,13 @@ def test_a_bucket_is_cleaned_as_a_folder_is(bucket: Bucket, tmp_path: Path) -> N
     assert set(before) <= set(after), "what was cleaned before was used again"
 
 
-@pytest.mark.parametrize("step", ["_push_generation", "_point_to", "_remove_old", "at random"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "_point_to",
+        *(pytest.param(s, marks=pytest.mark.torture) for s in ("_push_generation", "_remove_old", "at random")),
+    ],
+)
 def test_killed_while_sending(bucket: Bucket, tmp_path: Path, step: str) -> None:
     """Killed before the pointer the old corpus stands, after it the new one; the next run ends as if nothing had been."""
     bucket.run()
