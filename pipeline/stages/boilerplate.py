@@ -212,7 +212,7 @@ def changes_for(text: str, lines: list[Line], gone: Removals) -> list[Change]:
     Blank lines after a run go when blank lines or nothing stand before it; at the end of the text those before it go.
     """
     changes: list[Change] = []
-    index = 0
+    index = 0 if gone else len(lines)
     while index < len(lines):
         stop = index
         while stop in gone:

@@ -133,7 +133,8 @@ def _window(column: Floats, half: int) -> Floats:
     total = np.concatenate(([0], np.cumsum(column, dtype=np.float64)))
     at = np.arange(len(column))
     low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(column))
-    return ((total[high] - total[low]) / (high - low)).astype(np.float32)
+    means: Floats = ((total[high] - total[low]) / (high - low)).astype(np.float32)
+    return means
 
 
 def best_stretch(scores: Floats) -> tuple[int, int]:

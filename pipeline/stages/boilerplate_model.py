@@ -105,4 +105,5 @@ def _boosted(model: Model, features: Floats) -> Floats:
     for _ in range(model.depth):
         seen = flat.take(model.feature.take(at) + row)
         at = model.left.take(at) + (seen > model.threshold.take(at))
-    return (model.value.take(at).sum(axis=1) + np.float32(model.baseline)).astype(np.float32)
+    odds: Floats = (model.value.take(at).sum(axis=1) + np.float32(model.baseline)).astype(np.float32)
+    return odds

@@ -86,25 +86,32 @@ class PhraseBook:
 
     def __init__(self, phrases: list[Phrase]) -> None:
         self.phrases = phrases
-        self._first: dict[str, list[Phrase]] = {}
+        self._first: dict[str, tuple[Phrase, ...]] = {}
         self._within: list[tuple[str, Phrase]] = []
         for phrase in phrases:
             if phrase.match == "within":
                 self._within.append((" ".join(phrase.words), phrase))
             else:
-                self._first.setdefault(phrase.words[0], []).append(phrase)
+                self._first[phrase.words[0]] = (*self._first.get(phrase.words[0], ()), phrase)
         self._most = max((phrase.most for phrase in phrases), default=0)
 
     def find(self, line: Line) -> Phrase | None:
         """Look a line up: one phrase that acts comes before a mere sign. None: it is no phrase."""
         if line.size > 2 * self._most:
             return None
-        lower = line.shown.casefold().replace("’", "'")
+        lower = line.shown.casefold()
+        if "’" in lower:
+            lower = lower.replace("’", "'")
         head = WORD.search(lower)
         if head is None:
             return None
         # The first word decides for nearly every line that nothing can fit, before the line is cut into words.
-        likely = [*self._first.get(head[0], ()), *(phrase for held, phrase in self._within if held in lower)]
+        likely = self._first.get(head[0], ())
+        for held, phrase in self._within:
+            if held in lower:
+                likely = (*likely, phrase)
+        if not likely:
+            return None
         found = [phrase for phrase in likely if phrase.fits(line.words, line.shown)]
         return min(found, key=lambda phrase: (phrase.where == "sign", not phrase.opens), default=None)
 

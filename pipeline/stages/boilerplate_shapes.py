@@ -11,6 +11,7 @@ _CRUMBS = (" » ", " › ", " > ", " → ", " ➤ ", " ▸ ", " :: ")
 _HOME = frozenset(
     ("home", "homepage", "startseite", "accueil", "inicio", "início", "главная", "voorpagina", "strona główna", "hjem")
 )
+_HOME_HEADS = frozenset(home[:4] for home in _HOME)
 _COPYRIGHT = ("©", "(c) ", "(C) ", "Copyright ©", "Copyright (c)", "Copyright (C)")
 
 
@@ -35,7 +36,7 @@ def is_breadcrumb(line: Line) -> bool:
     >>> is_breadcrumb(first("Settings > Network > Proxy")), is_breadcrumb(first("> Home is far"))
     (False, False)
     """
-    if line.size > MOST_CRUMB_WORDS:
+    if line.shown[:4].casefold() not in _HOME_HEADS or line.size > MOST_CRUMB_WORDS:
         return False
     for mark in _CRUMBS:
         if mark in line.shown:

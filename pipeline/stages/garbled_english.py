@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pipeline.document import Change
-from pipeline.stages.garbled_places import GLUED_COMMA, GLUED_STOP, POSSESSIVE, SMALL_LINE
+from pipeline.stages.garbled_places import GLUED_COMMA, GLUED_STOP, SMALL_LINE
 from pipeline.stages.garbled_suspects import OPENERS
 from pipeline.stages.garbled_text import STOPWORDS, Passage
 from pipeline.stages.garbled_words import common_words, is_third_person, words
@@ -57,7 +57,7 @@ def small_starts(passage: Passage) -> Iterator[Change]:
     more ways; the rest is flagged.
     """
     text = passage.text
-    for found in passage.matches(SMALL_START, map(passage.stop_before, passage.suspicious.small_after_stop())):
+    for found in passage.matches(SMALL_START, passage.stops_before(passage.suspicious.small_after_stop())):
         if not (text[found.start() - 1].isalnum() or text[found.start() - 1] in ')]”"’%'):
             continue
         line = passage.line_at(found.start())
@@ -107,7 +107,7 @@ def is_debris(piece: str, at_line_end: bool) -> bool:
 
 def sentences_within(passage: Passage) -> Iterator[Change]:
     """Flag a sentence that breaks off after a possessive: "while the harbour's There are no boats"."""
-    for found in passage.matches(CUT_POSSESSIVE, passage.suspicious.of(POSSESSIVE)):
+    for found in passage.matches(CUT_POSSESSIVE, passage.suspicious.capital_after_possessive()):
         yield from passage.prose_flag(found.start(), "possessive-cut")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 
 from pipeline.document import Change
-from pipeline.stages.garbled_places import COMMA_MARK, KEYS, NOISE, OPEN_BRACKET, SPACED_MARK, TWO_STOPS
+from pipeline.stages.garbled_places import COMMA_MARK, CYRILLIC_PAIR, KEYS, NOISE, OPEN_BRACKET, SPACED_MARK, TWO_STOPS
 from pipeline.stages.garbled_text import Passage
 
 STOPS = re.compile(r"(?<=[^\W\d_]{2})\.\.(?!\.)(?=\s*$|\s+[A-Z“\"])", re.MULTILINE)
@@ -22,7 +22,7 @@ HABIT = 8  # where one mark in so many is written this way, it is the habit of t
 EMPTY_BRACKETS = re.compile(r" \((?=[ ,;]*[,;])[ ,;]{2,}\)(?=[\s.,;:])")
 
 KEY_RUNS = ("asdf", "fghj", "hjkl", "lkjh", "fdsa", "zxcv", "qwert")  # each holds one of `KEY_PAIRS`
-KEY_RUNS_ELSEWHERE = ("йцук", "фыва", "ячсм")
+CYRILLIC_KEY_RUNS = ("йцук", "фыва", "ячсм")
 KEY_ROWS = "qwertyuiop asdfghjkl; zxcvbnm qwertzuiop azertyuiop йцукенгшщзхъ фывапролджэ ячсмитьбю"
 NEIGHBOURS = frozenset(pair for row in KEY_ROWS.split() for a, b in pairwise(row) for pair in (a + b, b + a))
 KEY_WORD = re.compile(r"[^\W\d_;]{4,}(?:;[^\W\d_;]+)*")
@@ -132,7 +132,8 @@ def keyboard_junk(passage: Passage) -> Iterator[Change]:
     text = passage.text
     near = (text[max(0, at - 3) : at + 5] for at in passage.suspicious.of(KEYS))
     latin = any(run in piece for piece in near for run in KEY_RUNS)
-    if not latin and (text.isascii() or not any(run in text for run in KEY_RUNS_ELSEWHERE)):
+    cyrillic = passage.suspicious.seen & CYRILLIC_PAIR and any(run in text for run in CYRILLIC_KEY_RUNS)
+    if not latin and not cyrillic:
         return
     told = 0
     for found in passage.search(KEY_WORD):

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Classes of characters: a to z are 0 to 25.
-CAPITAL, SPACE, TAB, NEWLINE, STOP, COMMA, ASKED, CLOSER, BRACKET, SEMICOLON, APOSTROPHE, MARK, OTHER = range(26, 39)
+CAPITAL, SPACE, TAB, NEWLINE, STOP, COMMA, ASKED, CLOSER, BRACKET, SEMICOLON, APOSTROPHE, MARK, CYRILLIC, OTHER = range(
+    26, 40
+)
 CLASS_BITS = 6
 CLASSES = 1 << CLASS_BITS
 CODES = 0x2600  # code points below this have a class of their own, the rest are OTHER
-_MEMBERS = {
+_MEMBERS: dict[int, Iterable[str]] = {
     CAPITAL: ascii_uppercase,
     SPACE: " ",
     TAB: "\t",
@@ -33,6 +35,7 @@ _MEMBERS = {
     SEMICOLON: ";",
     APOSTROPHE: "'’",
     MARK: "~^|¦¬■`´",
+    CYRILLIC: map(chr, range(0x400, 0x500)),
 }
 _LOWER = range(26)
 
@@ -50,6 +53,8 @@ GLUED_COMMA = 1 << 9  # ",a"
 SPACE_CAPITAL = 1 << 10  # " A"
 SPACE_SMALL = 1 << 11  # " a"
 STOP_SPACE = 1 << 12  # a stop, a bracket or quote closed, or a space; and a space
+CYRILLIC_PAIR = 1 << 13
+RARE = SPACED_MARK | TWO_STOPS | COMMA_MARK | SMALL_LINE | OPEN_BRACKET | NOISE | KEYS | GLUED_STOP | GLUED_COMMA
 KEY_PAIRS = ("df", "hj", "kj", "fd", "zx", "qw")  # each of the Latin runs in `garbled_marks.KEY_RUNS` holds one
 
 WORD_LETTERS = 5  # of a word are looked up at once
@@ -92,12 +97,15 @@ def _pairs() -> Pairs:
     mark(GLUED_COMMA, (COMMA,), _LOWER)
     mark(SPACE_CAPITAL, (SPACE,), (CAPITAL,))
     mark(SPACE_SMALL, (SPACE,), _LOWER)
+    mark(CYRILLIC_PAIR, (CYRILLIC,), (CYRILLIC,))
     mark(STOP_SPACE, (STOP, ASKED, CLOSER, SPACE), (SPACE,))
     return table.ravel()
 
 
 CLASS_OF, PAIRS = _classes(), _pairs()
+_ASCII_CLASSES = CLASS_OF[:256].tobytes()
 CONSONANT = np.array([chr(97 + kind) in "bcdfghjklmnpqrstvwxz" for kind in range(CLASSES)])
+CONSONANTS = (CONSONANT[:, None] & CONSONANT).ravel()  # pairs of them
 
 
 def _hashed(head: Pairs, middle: Pairs, last: Bytes) -> NDArray[np.uint32]:
@@ -132,9 +140,9 @@ class WordTable:
             self.heads[head] = True
             self.table[_hashed(head, three << CLASS_BITS | four, five.astype(np.uint8))] = True
 
-    def follows(self, text: SuspiciousPlaces, places: Places) -> Places:
-        """Those of `places` in the text behind which such a word may begin."""
-        places = places[self.heads.take(text.pairs[1:].take(places))]
+    def after_spaces(self, text: SuspiciousPlaces) -> Places:
+        """Where the spaces stand behind which such a word may begin."""
+        places = text.spaces[self.heads.take(text.heads)]
         keys = _hashed(text.pairs[1:].take(places), text.pairs[3:].take(places), text.classes[5:].take(places))
         return places[self.table.take(keys)]
 
@@ -144,22 +152,30 @@ class SuspiciousPlaces:
 
     def __init__(self, text: str) -> None:
         if text.isascii():
-            codes: NDArray[np.uint8] | NDArray[np.uint32] = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+            classes = np.frombuffer(text.encode("ascii").translate(_ASCII_CLASSES), dtype=np.uint8)
         else:
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+            classes = CLASS_OF.take(np.minimum(codes, CODES - 1))
         self.classes = np.full(len(text) + WORD_LETTERS + 1, OTHER, dtype=np.uint8)
-        self.classes[: len(text)] = CLASS_OF.take(codes, mode="clip")
+        self.classes[: len(text)] = classes
         self.pairs: Pairs = self.classes[:-1].astype(np.uint16)
         self.pairs <<= CLASS_BITS
         self.pairs |= self.classes[1:]
         self.bits = PAIRS.take(self.pairs[: len(text)])
         self.seen = int(np.bitwise_or.reduce(self.bits)) if len(text) else 0
 
+    @cached_property
+    def rare(self) -> tuple[Places, Pairs]:
+        """Where the pairs of the rare kinds stand, and their bits."""
+        places = (self.bits & RARE).nonzero()[0]
+        return places, self.bits.take(places)
+
     def of(self, kind: int) -> list[int]:
-        """Where the pairs of this kind stand, in order."""
+        """Where the pairs of this rare kind stand, in order."""
         if not self.seen & kind:
             return []
-        places: list[int] = (self.bits & kind).nonzero()[0].tolist()
+        rare, bits = self.rare
+        places: list[int] = rare[(bits & kind) != 0].tolist()
         return places
 
     @cached_property
@@ -167,6 +183,11 @@ class SuspiciousPlaces:
         """Where the spaces stand."""
         places: Places = (self.classes == SPACE).nonzero()[0]
         return places
+
+    @cached_property
+    def heads(self) -> Pairs:
+        """The two characters behind each space, as a pair of classes."""
+        return self.pairs[1:].take(self.spaces)
 
     def small_after_stop(self) -> list[int]:
         """Spaces before a small letter that follow a stop, perhaps with a closing mark or more spaces between."""
@@ -177,23 +198,34 @@ class SuspiciousPlaces:
         places: list[int] = (stopped.nonzero()[0] + 1).tolist()
         return places
 
-    def capitals_within(self) -> Places:
-        """Spaces before a capital that a small letter or a comma stands before; perhaps: other letters are OTHER."""
-        places: Places = (self.bits & SPACE_CAPITAL).nonzero()[0]
+    def capital_after_possessive(self) -> list[int]:
+        """Apostrophes of "'s A"."""
+        if not self.seen & POSSESSIVE:
+            return []
+        cut = self.bits[2:] >> 6  # SPACE_CAPITAL to POSSESSIVE
+        cut &= self.bits[:-2]
+        places: list[int] = (cut & POSSESSIVE).nonzero()[0].tolist()
+        return places
+
+    def not_after_end(self, places: Places) -> Places:
+        """Those of the spaces at `places` that a small word follows, or a capital within a sentence."""
         before = self.classes.take(places - 1)
-        within: Places = places[(before < CAPITAL) | (before == COMMA) | (before == OTHER)]
-        return within
+        within = (before < CAPITAL) | (before == COMMA) | (before >= CYRILLIC)  # and OTHER: may be a small letter
+        kept: Places = places[within | (self.classes.take(places + 1) != CAPITAL)]
+        return kept
 
     def before_letters(self, least: int) -> list[int]:
         """Spaces that `least` or more characters follow before the next."""
-        apart = np.diff(self.spaces, append=len(self.bits))
-        places: list[int] = self.spaces[apart > least].tolist()
-        return places
+        spaces = self.spaces
+        if not len(spaces):
+            return []
+        places: list[int] = spaces[:-1][spaces[1:] - spaces[:-1] > least].tolist()
+        return [*places, int(spaces[-1])]
 
     def before_consonants(self, least: int) -> list[int]:
-        """Spaces that `least` or more consonants follow, small and without y."""
-        places = self.spaces
-        for offset in range(1, least + 1):  # at each step few are left
+        """Spaces that `least` or more consonants follow, small and without y; `least` is 3 or more."""
+        places = self.spaces[CONSONANTS.take(self.heads)]
+        for offset in range(3, least + 1):  # at each step few are left
             places = places[CONSONANT.take(self.classes.take(places + offset, mode="clip"))]
         found: list[int] = places.tolist()
         return found

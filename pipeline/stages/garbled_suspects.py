@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from pipeline.document import Change
 from pipeline.stages.garbled_places import WordTable
 from pipeline.stages.garbled_text import Passage
@@ -63,8 +61,8 @@ def trie(pieces: Iterable[str]) -> str:
 
 
 SUSPECT = re.compile(f" ({trie([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS, *OPENERS])})(?![\\w@/'’-]|\\.\\w)")
-BEGINNINGS = WordTable([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS])
-OPENINGS = WordTable(f"{opener} " for opener in OPENERS)
+OPENINGS = (f"{opener} " for opener in OPENERS)  # only with a space behind: see `begins_within`
+BEGINNINGS = WordTable([*JOINED, *MISREAD, *SPLIT, *DOUBLED, *CUT_ENDINGS, *OPENINGS])
 SMALL_WORD = re.compile(r"[a-z]+(?:[’'-][a-z]+)*,?")
 
 
@@ -110,12 +108,8 @@ def suspects(passage: Passage) -> Iterator[Change]:
 def suspect_places(passage: Passage) -> list[int]:
     """Spaces in order that something of `SUSPECT` may follow: a word of a list, or a capital within a sentence."""
     suspicious = passage.suspicious
-    places = [
-        BEGINNINGS.follows(suspicious, suspicious.spaces),
-        OPENINGS.follows(suspicious, suspicious.capitals_within()),
-    ]
-    found: list[int] = np.sort(np.concatenate(places)).tolist()
-    return found
+    places: list[int] = suspicious.not_after_end(BEGINNINGS.after_spaces(suspicious)).tolist()
+    return places
 
 
 def begins_within(text: str, at: int, end: int) -> bool:

@@ -156,12 +156,16 @@ class Passage:
             line = self.lines[number] = Line(self.text, start, end)
         return line
 
-    def stop_before(self, space: int) -> int:
-        """Where the stop stands that comes before the space at `space`, a closing mark and more spaces between."""
-        while space > 0 and self.text[space - 1] == " ":
-            space -= 1
-        closed = space > 1 and self.text[space - 1] in ')”"'
-        return max(0, space - 2 if closed else space - 1)
+    def stops_before(self, spaces: Iterable[int]) -> Iterator[int]:
+        """Where the stops stand that come before `spaces`, with a closing mark and more spaces between or without."""
+        for space in spaces:
+            at = space - 1
+            while at > 0 and self.text[at] == " ":
+                at -= 1
+            if self.text[at] in ')”"':
+                at -= 1
+            if at >= 0 and self.text[at] in ".!?":
+                yield at
 
     def words(self, start: int, end: int) -> list[str]:
         """Give the words in text[start:end], as written."""

@@ -8,6 +8,7 @@ SENTENCE_WORDS = 8  # a line that ends in a stop and has this many words is a se
 PROSE_WORDS = 25  # a line this long is prose however it ends
 BODY_CHARACTERS = 80  # scripts without spaces: a line this long is prose
 CHARACTERS_A_WORD = 12  # more than this on average: a script without spaces, or no text at all
+REMEMBERED_CHARACTERS = 1_000_000  # the lines of a longer text are not held on to
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 CLOSERS = "\"'”’»)]*_`"
@@ -62,6 +63,9 @@ class Line:
         return self._prose
 
 
+_last: tuple[str, list[Line]] = ("", [])
+
+
 def words_of(shown: str) -> tuple[str, ...]:
     """Words in lower case; quotes, dashes and marks do not count.
 
@@ -83,22 +87,38 @@ def trails_off(shown: str) -> bool:
 def split_lines(text: str) -> list[Line]:
     r"""Lines of `text` that are not blank, in order. A line ends at a newline and nowhere else.
 
+    The lines of the last text are remembered, for the next stage mostly asks for them again: do not change the list.
+
     >>> [(line.number, line.shown) for line in split_lines("One\n\n  two ")]
     [(0, 'One'), (2, 'two')]
     """
+    global _last
+    known, lines = _last
+    if known is text:
+        return lines
+    lines = _split(text)
+    if len(text) <= REMEMBERED_CHARACTERS:
+        _last = text, lines
+    return lines
+
+
+def _split(text: str) -> list[Line]:
     lines, start, fence = [], 0, ""
-    script = text.startswith("#!")
+    fenced, script = any(fence in text for fence in _FENCES), text.startswith("#!")
     for number, raw in enumerate(text.split("\n")):
         after = start + len(raw) + 1
-        shown = raw.strip()
-        if shown:
-            guarded = script or bool(fence) or shown[0] == "|"
-            if shown.startswith(_FENCES):
-                guarded = True
-                fence = "" if fence == shown[:3] else fence or shown[:3]
+        if shown := raw.strip():
+            guarded = shown[0] == "|"
+            if fenced or script:
+                guarded = guarded or script or bool(fence)
+                if shown.startswith(_FENCES):
+                    guarded = True
+                    fence = "" if fence == shown[:3] else fence or shown[:3]
             indented = raw[0] == "\t" or raw.startswith("    ")
-            lines.append(Line(number, start, min(after, len(text)), shown, guarded, indented))
+            lines.append(Line(number, start, after, shown, guarded, indented))
         start = after
+    if lines:
+        lines[-1].end = min(lines[-1].end, len(text))
     return lines
 
 

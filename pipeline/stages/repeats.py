@@ -6,7 +6,11 @@ The first of its kind stays. Verse, lists, tables, code and quoted lines repeat 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from difflib import SequenceMatcher
+
+import numpy as np
 
 from pipeline.config import Repeats
 from pipeline.document import Change, Document
@@ -31,6 +35,14 @@ BULLETS_COVERED, BULLET_COVERED = 0.85, 0.6  # share of the words of all bullets
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]?\s+|[。！？]")
 _BULLET = re.compile(r"[•‣◦▪·*+–-]\s")
 _EDGES = " \t\"'“”‘’«».!?…•‣◦▪·*+–-_"
+_ALL_EDGES = _EDGES + ")]。！？" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+_CLOSERS = "\"'”’»)]"
+_HARD_ENDS = "。！？\n"
+_ENDS = np.zeros(0x10000, dtype=np.bool_)  # by code point; all ends lie in the first plane
+_ENDS[[ord(mark) for mark in ".!?…" + _HARD_ENDS]] = True
+MIN_SIEVED_CHARACTERS = 15  # a sentence of eight words has more; so many characters, the blanks at its ends counted,
+FEW_SIEVED = 8  # so few are looked for in a line before it is cut into sentences
+MIN_SIEVED_BLANKS = 2  # and so many blanks within: bullets and dashes count as words
 
 Removals = dict[int, str]  # index of a line -> the rule that takes it
 Place = tuple[int, int, int, bool]  # index of the line, start, end, and whether the sentence is the whole line
@@ -79,7 +91,9 @@ def _once(document: Document, settings: Repeats) -> Document:
 def _repeats(text: str, lines: list[Line], gone: Removals, settings: Repeats) -> list[Change]:
     """Add repeated paragraphs and teasers to `gone`; give the changes inside paragraphs that stay."""
     verse = verse_lines(lines)
-    live = [at for at, line in enumerate(lines) if at not in gone and at not in verse and not _left_alone(line)]
+    columns = [mark for mark in ("\t", " | ") if mark in text]
+    left = (at for at in range(len(lines)) if at not in gone and at not in verse)
+    live = [at for at in left if not _left_alone(lines[at], columns)]
     gone.update(_paragraphs(lines, live, settings.paragraph_words))
     live = [at for at in live if at not in gone]
     cuts = _sentences(text, lines, live, gone, settings.sentence_words)
@@ -88,10 +102,12 @@ def _repeats(text: str, lines: list[Line], gone: Removals, settings: Repeats) ->
     return [cut for cut in cuts if not any(lines[at].start <= cut.start < lines[at].end for at in gone)]
 
 
-def _left_alone(line: Line) -> bool:
-    """Whether a line repeats on purpose: code, tables, quoted replies, headings, questions."""
+def _left_alone(line: Line, columns: list[str]) -> bool:
+    """Whether a line repeats on purpose: code, tables (with one of `columns`), quoted replies, headings, questions."""
     shown = line.shown
-    return line.guarded or line.indented or shown[0] in "#>|$" or shown[-1] in "?{};" or "\t" in shown or " | " in shown
+    if line.guarded or line.indented or shown[0] in "#>|$" or shown[-1] in "?{};":
+        return True
+    return bool(columns) and any(mark in shown for mark in columns)
 
 
 def verse_lines(lines: list[Line]) -> set[int]:
@@ -117,6 +133,9 @@ def _key(shown: str) -> str:
 
 def _paragraphs(lines: list[Line], live: list[int], least: int) -> Removals:
     """Whole lines of `least` words printed again; many, scattered among others, are the text's pattern and stay."""
+    keys = [lines[at].shown.strip(_EDGES).casefold() for at in live if lines[at].size >= MIN_ADJACENT_WORDS]
+    if len(set(keys)) == len(keys):
+        return {}
     first: dict[str, int] = {}
     again: list[tuple[int, int]] = []  # place in `live` of the copy and of what it copies
     for place, at in enumerate(live):
@@ -142,6 +161,37 @@ def _paragraphs(lines: list[Line], live: list[int], least: int) -> Removals:
     return {live[place]: "repeated-paragraph" for place, _ in again}
 
 
+def _twice(text: str) -> set[str]:
+    """What may be said again: whatever stands in `text` twice between two ends of sentences or lines, cut to the words.
+
+    Two sentences of one `_key` have one key here, too, since all that may stand at their ends is cut off; so where
+    nothing comes twice, and that is nearly everywhere, no sentence is said again.
+    """
+    keys = [piece.strip(_ALL_EDGES).casefold() for piece in _pieces(text)]
+    if len(set(keys)) == len(keys):
+        return set()
+    return {key for key, count in Counter(keys).items() if count > 1 and key.count(" ") >= MIN_SIEVED_BLANKS}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What stands between the ends of sentences and lines, where it is long enough for a sentence.
+
+    The ends are those of `_SENTENCE_END`, found in an array: a pattern needs four times as long to find them.
+    """
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    start = 0
+    for at in _ENDS.take(codes, mode="clip").nonzero()[0].tolist():
+        if text[at] not in _HARD_ENDS:
+            after = text[at + 1 : at + 3]
+            if not (after[:1].isspace() or (after[1:].isspace() and after[0] in _CLOSERS)):
+                continue
+        if at - start >= MIN_SIEVED_CHARACTERS:
+            yield text[start:at]
+        start = at + 1
+    if len(text) - start >= MIN_SIEVED_CHARACTERS:
+        yield text[start:]
+
+
 def _spans(line: Line, text: str) -> list[tuple[int, int]]:
     """Offsets in the text of the sentences of a line; each takes the blanks after it along."""
     at = text.index(line.shown, line.start)
@@ -159,11 +209,18 @@ def _sentences(text: str, lines: list[Line], live: list[int], gone: Removals, le
     """Sentences said again: those that are a whole line go to `gone`; for those inside paragraphs give the changes."""
     places: dict[str, list[Place]] = {}
     twice: set[str] = set()
-    for index in live:
+    sieved = _twice(text)
+    for index in live if sieved else ():
         if lines[index].size < MIN_PULLED_WORDS:
             continue
+        if len(sieved) <= FEW_SIEVED:
+            folded = lines[index].shown.casefold()
+            if not any(key in folded for key in sieved):
+                continue
         spans = _spans(lines[index], text)
         for start, end in spans:
+            if text[start:end].strip(_ALL_EDGES).casefold() not in sieved:
+                continue
             if text.count(" ", start, end) + 1 >= MIN_PULLED_WORDS:
                 key = _key(text[start:end])
                 if key in places:
@@ -215,7 +272,12 @@ def _apart(cuts: list[Change]) -> list[Change]:
 def _teasers(lines: list[Line], live: list[int], gone: Removals) -> None:
     """Add lines that break off in dots where another line holds their words in a row ("The mayor is expected to…")."""
     broken = [
-        at for at in live if at not in gone and trails_off(lines[at].shown) and lines[at].size >= MIN_TEASER_WORDS
+        at
+        for at in live
+        if lines[at].shown[-1] in ".…]"
+        and trails_off(lines[at].shown)
+        and lines[at].size >= MIN_TEASER_WORDS
+        and at not in gone
     ]
     for index in broken[:MOST_TEASERS]:
         part = " ".join(lines[index].words)
@@ -226,14 +288,13 @@ def _teasers(lines: list[Line], live: list[int], gone: Removals) -> None:
 
 def _bullets(lines: list[Line], gone: Removals) -> None:
     """Add bullets above the first two paragraphs where these say the same word for word."""
-    prose = [
-        i
-        for i, line in enumerate(lines[:MOST_TOP])
-        if line.is_prose and not _BULLET.match(line.shown) and i not in gone
-    ]
+    listed = {i for i, line in enumerate(lines[:MOST_TOP]) if _BULLET.match(line.shown)}
+    if not listed:
+        return
+    prose = [i for i, line in enumerate(lines[:MOST_TOP]) if line.is_prose and i not in listed and i not in gone]
     if not prose:
         return
-    bullets = [i for i in range(prose[0]) if _BULLET.match(lines[i].shown) and i not in gone]
+    bullets = [i for i in range(prose[0]) if i in listed and i not in gone]
     if not 0 < len(bullets) <= MOST_BULLETS:
         return
     lead = [word for index in prose[:2] for word in lines[index].words][:MOST_LEAD_WORDS]
