@@ -134,7 +134,7 @@ def test_a_bucket_is_cleaned_as_a_folder_is(bucket: Bucket, tmp_path: Path) -> N
     ],
 )
 def test_killed_while_sending(bucket: Bucket, tmp_path: Path, step: str) -> None:
-    """Killed before the pointer the old corpus stands, after it the new one; the next run ends as if nothing had been."""
+    """Killed before the pointer the old corpus stands, after it the new one; the next run heals."""
     bucket.run()
     (tmp_path / "raw" / "new.txt").write_text("The weir at Garrow was sold in March, and nobody knew to whom.\n" * 3)
     bucket.upload(tmp_path / "raw", "raw")
@@ -161,7 +161,7 @@ def test_killed_while_sending(bucket: Bucket, tmp_path: Path, step: str) -> None
 
 
 def test_what_cannot_be_reached_is_one_clear_message(server: str, bucket: Bucket, tmp_path: Path) -> None:
-    """A bucket that is not there, as RAW and as CLEAN, and credentials that are missing: exit 1, no secret, no trace."""
+    """A missing bucket, as RAW and as CLEAN, and missing credentials: exit 1, no secret, no trace."""
     nowhere = "s3://no-such-bucket-anywhere/x"
     without = {**bucket.environment, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(tmp_path)}
     for raw, clean, environment in (

@@ -16,6 +16,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 def misbehave(how):
@@ -129,9 +130,9 @@ def kill_at_step(number, folder):
             if isinstance(argument, (str, bytes, os.PathLike))
         ):
             return
-        with open(counter, "a") as log:
+        with Path(counter).open("a") as log:
             log.write(f"{event} {arguments!r}\n")
-        with open(counter) as log:
+        with Path(counter).open() as log:
             if number and sum(1 for _ in log) >= number:
                 os.killpg(0, signal.SIGKILL)
 
@@ -148,7 +149,7 @@ def no_sockets():
         if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
             if event == "socket.connect" and arguments[0].family == family:
                 return
-            with open(os.environ["SABOTAGE_COUNTER"], "a") as log:
+            with Path(os.environ["SABOTAGE_COUNTER"]).open("a") as log:
                 log.write(f"{event} {arguments[1:]!r}\n")
             raise PermissionError(f"sockets are denied: {event}")
 
