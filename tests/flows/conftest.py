@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner, Result
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTS_WITHIN = 400.0  # seconds; a busy machine migrates the database and imports Prefect slowly
@@ -138,6 +141,21 @@ def flow(server: Server) -> Iterator[Callable[..., Started]]:
         stop(one.process)
 
 
+@pytest.fixture
+def here(api: Server) -> Iterator[Callable[..., Result]]:
+    """Runs `python -m flows.clean` within this process, which has imported Prefect already."""
+    from flows.clean import main
+
+    def run(*arguments: object, leaves_with: int = 0) -> Result:
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert done.exit_code == leaves_with, done.output
+        return done
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
 def published(clean: Path) -> dict[str, str]:
     """Every published file and its hash."""
     generation = clean / ".current"
@@ -148,37 +166,57 @@ def published(clean: Path) -> dict[str, str]:
     }
 
 
+PLACES = ["harbour", "mill", "station", "school", "bridge", "market", "chapel", "quarry"]
+
+
+def write_report(folder: Path, number: int) -> None:
+    """A short article; every sixth is a near copy of the one before."""
+    copy = number % 6 == 5
+    seed = number - 1 if copy else number
+    lines = [
+        f"The {PLACES[(seed + k) % 8]} at kilometre {seed * 17 + k} was visited by {seed * 31 + k * 7} people in "
+        f"{1900 + (seed * 13 + k) % 120}, who came by the {PLACES[(seed * 3 + k) % 8]} road number {seed + 40 * k}."
+        for k in range(14)
+    ]
+    ending = "The second edition says so too." if copy else f"Report number {number} ends here."
+    text = f"Report {seed} on the places of the valley\n\n" + "\n\n".join(lines) + f"\n\n{ending}\n"
+    (folder / f"report-{number:02d}.txt").write_text(text, encoding="utf-8")
+
+
+class Corpus(NamedTuple):
+    """Documents, and what the command line publishes from them: every file and its hash."""
+
+    raw: Path
+    config: Path
+    expected: dict[str, str]
+
+
+def make_corpus(folder: Path, samples: Iterable[str], reports: int, run: Callable[..., object]) -> Corpus:
+    """Some of the sample documents and so many reports, cleaned by the command line in batches of three."""
+    raw = folder / "raw"
+    (raw / "more").mkdir(parents=True)
+    for name in samples:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "raw" / name, raw / name)
+    for number in range(reports):
+        write_report(raw / "more", number)
+    config = small_batches(folder)
+    run(raw, folder / "clean", "--quiet", "--config", config)
+    return Corpus(raw, config, published(folder / "clean"))
+
+
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The samples, and 60 short articles of which every sixth is a near copy of the one before."""
-    import shutil
-
-    raw = tmp_path_factory.mktemp("corpus") / "raw"
-    shutil.copytree(ROOT / "raw", raw)
-    (raw / "more").mkdir()
-    places = ["harbour", "mill", "station", "school", "bridge", "market", "chapel", "quarry"]
-    for number in range(60):
-        seed = number - 1 if number % 6 == 5 else number
-        lines = [
-            f"The {places[(seed + k) % 8]} at kilometre {seed * 17 + k} was visited by {seed * 31 + k * 7} people in "
-            f"{1900 + (seed * 13 + k) % 120}, who came by the {places[(seed * 3 + k) % 8]} road number {seed + 40 * k}."
-            for k in range(14)
-        ]
-        ending = "The second edition says so too." if number % 6 == 5 else f"Report number {number} ends here."
-        (raw / "more" / f"report-{number:02d}.txt").write_text(
-            f"Report {seed} on the places of the valley\n\n" + "\n\n".join(lines) + f"\n\n{ending}\n", encoding="utf-8"
-        )
-    return raw
+def corpus(clean_corpus: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Ten documents in four batches: an exact copy, a near copy, one retold, a web page."""
+    samples = ["news/ferry-line.html", "mirror/night-ferry.txt", "news/library-roof.txt", "mirror/library-roof.txt"]
+    return make_corpus(tmp_path_factory.mktemp("corpus"), samples, 6, clean_corpus)
 
 
 @pytest.fixture(scope="session")
-def expected(
-    clean_corpus: Callable[..., object], corpus: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    """What the command line publishes from that corpus."""
-    clean = tmp_path_factory.mktemp("expected") / "clean"
-    clean_corpus(corpus, clean, "--quiet", "--config", small_batches(clean.parent))
-    return published(clean)
+def long_corpus(clean_corpus: Callable[..., object], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """All samples and 60 reports: a run that can be disturbed in its middle."""
+    samples = [str(path.relative_to(ROOT / "raw")) for path in sorted((ROOT / "raw").rglob("*.*")) if path.is_file()]
+    return make_corpus(tmp_path_factory.mktemp("long"), samples, 60, clean_corpus)
 
 
 def small_batches(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from tests.flows.conftest import ROOT, Server, Started, published, stop, wait_for
 
@@ -71,6 +71,7 @@ def test_publish(flow: Callable[..., Started], raw: Path, tmp_path: Path):
     assert set(status_of(clean).values()) == {"kept", "duplicate"}
 
 
+@pytest.mark.torture
 @pytest.mark.usefixtures("api")
 def test_publish_with_decisions(flow: Callable[..., Started], raw: Path, tmp_path: Path):
     """Decisions that cannot be read are asked for again; good ones are kept, and the corpus follows them."""
@@ -92,6 +93,7 @@ def test_publish_with_decisions(flow: Callable[..., Started], raw: Path, tmp_pat
     assert json.loads((clean / "decisions.jsonl").read_text(encoding="utf-8"))["id"] == "d1"
 
 
+@pytest.mark.torture
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("answer", ["discard", None])
 def test_discard(flow: Callable[..., Started], raw: Path, tmp_path: Path, answer: str | None):
@@ -129,6 +131,7 @@ def worker(server: Server, tmp_path: Path) -> Iterator[Callable[[], subprocess.P
         stop(process)
 
 
+@pytest.mark.torture
 @pytest.mark.usefixtures("api")
 def test_a_suspended_run_survives_worker_and_server(
     server: Server, worker: Callable[[], subprocess.Popen[bytes]], raw: Path, tmp_path: Path
@@ -157,7 +160,6 @@ def test_a_suspended_run_survives_worker_and_server(
     assert set(status_of(clean).values()) == {"kept", "duplicate"}
 
 
-@pytest.mark.usefixtures("api")
 def test_a_suspended_run_that_nobody_answers_is_ended():
     """Prefect leaves such a run suspended for ever; the next run and the maintenance flow end it."""
     from datetime import UTC, datetime, timedelta
@@ -175,11 +177,11 @@ def test_a_suspended_run_that_nobody_answers_is_ended():
 
 def test_approval_without_a_server_is_refused(raw: Path, tmp_path: Path):
     """Without a UI nobody could answer."""
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    environment["PREFECT_HOME"] = str(tmp_path / "home")
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.clean", raw, tmp_path / "clean", "--approve"],
-        cwd=ROOT, capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "prefect server start" in done.stderr
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.clean import main
+
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        done = CliRunner().invoke(main, [str(raw), str(tmp_path / "clean"), "--approve"])
+    assert done.exit_code == 2
+    assert "prefect server start" in done.output

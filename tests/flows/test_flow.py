@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
-from tests.flows.conftest import ROOT, Server, Started
+from tests.flows.conftest import ROOT, Corpus, Server, published
 
 pytestmark = pytest.mark.xdist_group("flows")
 
 
-@pytest.mark.usefixtures("api")
-def test_failed_documents_are_a_warning_and_artifacts_tell(flow: Callable[..., Started], tmp_path: Path):
-    """The run is Completed and warns of the failed record; summary, tables and links have stable keys."""
+def artifacts(clean: Path) -> dict[str, Any]:
+    """What the latest run into CLEAN shows in the UI, by the last word of its key."""
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    from flows.artifacts import artifact_key
+
+    start = artifact_key(str(clean), "")
+    mine = ArtifactFilter(key=ArtifactFilterKey(like_=f"{start}-%"))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=mine, sort=ArtifactSort.UPDATED_ASC)
+    return {artifact.key.rpartition("-")[2]: artifact.data for artifact in found}
+
+
+def test_failed_documents_are_a_warning_and_artifacts_tell(here: Callable[..., Result], tmp_path: Path):
+    """The run is Completed and warns of the failed record; summary, tables and links have stable keys.
+
+    Run again with --strict, the failed record fails the run, after publishing, as on the command line.
+    """
+    clean = tmp_path / "clean"
+    said = here(ROOT / "raw", clean).output
+    assert "20 documents in, 13 kept, 4 duplicates. Warning: 1 documents failed" in said
+    shown = artifacts(clean)
+    assert set(shown) == {"progress", "summary", "riskiest", "unusable", "report", "manifest"}
+    assert shown["progress"] == 100.0
+    assert "| duplicate | 4 |" in shown["summary"]
+    assert "feed.jsonl#5" in shown["unusable"]
+    assert "mirror/night-ferry.txt" in shown["riskiest"]
+    assert (clean / "report.html").absolute().as_uri() in shown["report"]
+    here(ROOT / "raw", clean, "--strict", leaves_with=3)
+    assert (clean / "manifest.parquet").exists()
+
+
+def test_a_gate_fails_the_run_before_publishing(here: Callable[..., Result], corpus: Corpus, tmp_path: Path):
+    """The message says which gate and by how much."""
+    said = here(corpus.raw, tmp_path / "clean", "--max-duplicate-share", "0.1", leaves_with=1).output
+    assert "--max-duplicate-share: 30.0% of documents are duplicates, 10.0% are allowed" in said
+    assert not (tmp_path / "clean" / "manifest.parquet").exists()
+
+
+def test_maintenance_proves_a_corpus_and_names_damage(api: Server, corpus: Corpus, tmp_path: Path):
+    """A published corpus is whole; what other settings would change is told; one changed output fails the run."""
+    from flows.maintenance import main, maintain
+    from pipeline.config import Config
 
     clean = tmp_path / "clean"
-    said = flow(ROOT / "raw", clean).end()
-    assert "20 documents in, 13 kept, 4 duplicates. Warning: 1 documents failed" in said
-    with get_client(sync_client=True) as client:
-        found = {artifact.key: artifact.data for artifact in client.read_artifacts()}
-    mine = {
-        key.rpartition("-")[2]: data for key, data in found.items() if key and tmp_path.name.replace("_", "-") in key
-    }
-    assert set(mine) >= {"progress", "summary", "riskiest", "unusable", "report", "manifest"}
-    assert mine["progress"] == 100.0
-    assert "| duplicate | 4 |" in mine["summary"]
-    assert "feed.jsonl#5" in mine["unusable"]
-    assert "mirror/night-ferry.txt" in mine["riskiest"]
-    assert (clean / "report.html").resolve().as_uri().rpartition("/")[0].startswith("file://")
-
-
-def test_strict_leaves_with_3(flow: Callable[..., Started], tmp_path: Path):
-    """With --strict a failed document fails the run, after publishing, as on the command line."""
-    flow(ROOT / "raw", tmp_path / "clean", "--strict").end(leaves_with=3)
-    assert (tmp_path / "clean" / "manifest.parquet").exists()
-
-
-def test_a_gate_fails_the_run_before_publishing(flow: Callable[..., Started], tmp_path: Path):
-    """The message says which gate and by how much."""
-    said = flow(ROOT / "raw", tmp_path / "clean", "--max-duplicate-share", "0.1").end(leaves_with=1)
-    assert "--max-duplicate-share: 20.0% of documents are duplicates, 10.0% are allowed" in said
-    assert not (tmp_path / "clean" / "manifest.parquet").exists()
+    shutil.copytree(corpus.raw.parent / "clean", clean, symlinks=True)
+    tried = maintain(str(clean), raw=str(corpus.raw), config=Config(no_dedup=True), return_state=True)
+    assert tried.is_completed()
+    assert tried.message.startswith("0 problems; these settings would change: "), tried.message
+    assert "`" in artifacts(clean)["if"]
+    assert published(clean) == corpus.expected
+    damaged = next((clean / "documents" / "more").iterdir())
+    damaged.write_bytes(damaged.read_bytes() + b"!")
+    done = CliRunner().invoke(main, [str(clean), "--drop-state"])
+    assert done.exit_code == 1
+    assert "1 problems" in done.output
+    assert "bytes of state dropped" in done.output
+    assert "was changed" in artifacts(clean)["problems"]
 
 
 def test_no_telemetry_leaves(server: Server, tmp_path: Path):

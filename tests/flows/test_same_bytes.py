@@ -6,24 +6,40 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
-from tests.flows.conftest import Server, Started, free_port, published, small_batches, stop, wait_for
+from flows.executors import Where, check_server
+from pipeline.errors import RunError
+from tests.flows.conftest import Corpus, Server, Started, free_port, published, stop, wait_for
+from tests.flows.isolated import isolated
 
 pytestmark = pytest.mark.xdist_group("flows")
 
 
-@pytest.mark.parametrize("where", ["processes", "threads"])
-def test_on_this_machine(
-    flow: Callable[..., Started], corpus: Path, expected: dict[str, str], tmp_path: Path, where: str
-):
-    """The flow on processes and on threads writes the same bytes as the command line."""
-    said = flow(corpus, tmp_path / "clean", "--config", small_batches(tmp_path), "--where", where).end()
-    assert published(tmp_path / "clean") == expected
-    assert "documents in" in said
+def test_on_processes(flow: Callable[..., Started], corpus: Corpus, tmp_path: Path):
+    """The flow as a process of its own, its tasks on worker processes, writes the same bytes as the command line."""
+    said = flow(corpus.raw, tmp_path / "clean", "--config", corpus.config).end()
+    assert published(tmp_path / "clean") == corpus.expected
+    assert "10 documents in" in said
+
+
+def test_on_threads(here: Callable[..., Result], corpus: Corpus, tmp_path: Path):
+    """The same bytes from threads."""
+    here(corpus.raw, tmp_path / "clean", "--config", corpus.config, "--where", "threads")
+    assert published(tmp_path / "clean") == corpus.expected
+
+
+def test_on_a_dask_of_its_own(flow: Callable[..., Started], corpus: Corpus, tmp_path: Path):
+    """The same bytes from a Dask cluster that the flow starts for itself."""
+    pytest.importorskip("prefect_dask", reason="the extra [dask] is not installed")
+    options = ["--config", corpus.config, "--where", "dask", "--workers", "1"]
+    flow(corpus.raw, tmp_path / "clean", *options).end()
+    assert published(tmp_path / "clean") == corpus.expected
 
 
 class Cluster:
@@ -75,26 +91,34 @@ def cluster(server: Server, tmp_path: Path) -> Iterator[Cluster]:
     running.stop()
 
 
+@pytest.mark.torture
 def test_on_dask_with_a_worker_killed(
-    flow: Callable[..., Started], cluster: Cluster, corpus: Path, expected: dict[str, str], tmp_path: Path
+    flow: Callable[..., Started], cluster: Cluster, long_corpus: Corpus, tmp_path: Path
 ):
     """One of two Dask workers is killed in mid-run; the run ends with the same bytes."""
     clean = tmp_path / "clean"
     victim = cluster.workers()[0]
-    running = flow(corpus, clean, "--config", small_batches(tmp_path), "--where", "dask", "--address", cluster.address)
+    options = ["--config", long_corpus.config, "--where", "dask", "--address", cluster.address]
+    running = flow(long_corpus.raw, clean, *options)
     parts = clean / ".state" / "parts"
     wait_for(lambda: parts.is_dir() and any(parts.iterdir()), "the first batch")
     os.kill(victim, signal.SIGKILL)
     running.end()
-    assert published(clean) == expected
+    assert published(clean) == long_corpus.expected
 
 
-def test_a_cluster_without_a_server_is_refused(tmp_path: Path):
+@pytest.mark.torture
+def test_on_ray(long_corpus: Corpus, tmp_path: Path):
+    """The same bytes from a Ray head of its own, on a network that is nothing but loopback."""
+    for module in ("ray", "prefect_ray"):
+        pytest.importorskip(module, reason="the extra [ray] is not installed")
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: Ray's sockets stand in it
+        isolated("tests.flows.on_ray", long_corpus.raw, tmp_path / "clean", long_corpus.config, folder)
+    assert published(tmp_path / "clean") == long_corpus.expected
+
+
+@pytest.mark.parametrize("where", ["dask", "ray"])
+def test_a_cluster_without_a_server_is_refused(where: Where):
     """Workers that find no Prefect server would start one each; the message says what to set."""
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.clean", tmp_path, tmp_path / "clean", "--where", "dask", "--quiet"],
-        capture_output=True, text=True, check=False, env=environment | {"PREFECT_HOME": str(tmp_path / "home")},
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "PREFECT_API_URL" in done.stderr.splitlines()[-1]
+    with pytest.raises(RunError, match="PREFECT_API_URL"):
+        check_server(where, None)
