@@ -205,27 +205,35 @@ def main() -> None:
         path = Path(folder) / "corpus.jsonl"
         make = [sys.executable, str(HERE / "generate.py"), str(options.size), str(path), "--seed", str(options.seed)]
         subprocess.run(make, check=True)
-        truth, sets = ({}, []) if options.no_truth else true_pairs(path)
         size = path.stat().st_size / 1e6
-        print(f"{options.size:,} documents, {size:.0f} MB, {len(truth):,} true pairs, {options.workers} workers")
-        base: tuple[float, float] = (0.0, 0.0)
-        for name in options.only.split(","):
+        print(f"{options.size:,} documents, {size:.0f} MB, {options.workers} workers", flush=True)
+        done = {}
+        for name in options.only.split(","):  # before the truth is known: a child inherits its parent's peak memory
             call = [sys.executable, __file__, "--run", name, "--corpus", str(path), "--workers", str(options.workers)]
-            done = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-            home, seconds = done["home"], done["seconds"]
-            base = base if base[0] else (seconds, done["cpu"])
+            told = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+            done[name] = json.loads(told.splitlines()[-1])
+        truth, sets = ({}, []) if options.no_truth else true_pairs(path)
+    report(done, truth, sets, options.size)
+
+
+def report(
+    done: dict[str, dict[str, Any]], truth: dict[tuple[int, int], float], sets: list[set[int]], size: int
+) -> None:
+    """Print a line for each contestant; ratios are to the first."""
+    first = next(iter(done.values()))
+    for name, one in done.items():
+        home, seconds, cpu = one["home"], one["seconds"], one["cpu"]
+        line = (
+            f"{name:11} {seconds:7.1f} s {cpu:7.1f} s CPU {size / seconds:8,.0f} documents/s {one['peak_mb']:6,.0f} MB"
+        )
+        if sets:
             found = sum(home[a] == home[b] for a, b in truth) / max(1, len(truth))
-            wrong = 0
-            if sets:
-                merged = [(i, h) for i, h in enumerate(home) if i != h]
-                wrong = sum(len(sets[i] & sets[h]) < 0.5 * min(len(sets[i]), len(sets[h])) for i, h in merged)
-            print(
-                f"{name:11} {seconds:7.1f} s {done['cpu']:7.1f} s CPU {options.size / seconds:8,.0f} documents/s "
-                f"{done['peak_mb']:6,.0f} MB recall {found:.4f} wrong {wrong}; {seconds / base[0]:.2f} x the time, "
-                f"{done['cpu'] / base[1]:.2f} x the CPU of the first"
-            )
-            if done["told"]:
-                print("            ", json.dumps(done["told"]))
+            merged = [(i, h) for i, h in enumerate(home) if i != h]
+            wrong = sum(len(sets[i] & sets[h]) < 0.5 * min(len(sets[i]), len(sets[h])) for i, h in merged)
+            line += f" recall {found:.4f} of {len(truth):,} pairs, wrong {wrong}"
+        print(f"{line}; {seconds / first['seconds']:.2f} x the time, {cpu / first['cpu']:.2f} x the CPU of the first")
+        if one["told"]:
+            print("            ", json.dumps(one["told"]))
 
 
 if __name__ == "__main__":
