@@ -264,7 +264,8 @@ class Worker:
         self.closed = True
         process = self._process
         if process is not None:
-            process.kill()
+            with contextlib.suppress(AttributeError):  # made by another thread, not yet started: it dies with the run
+                process.kill()
 
 
 class WorkerPool:
