@@ -66,6 +66,16 @@ def test_the_part_goes_under_the_whole(tmp_path: Path) -> None:
         assert found.evidence["why"].to_pylist()[0].startswith("contained:")
 
 
+def test_versions_of_one_text_are_related_not_duplicates(tmp_path: Path) -> None:
+    """Terms that share most sentences and differ in the others both stay, and are told; the part of one goes."""
+    lines, other = HARBOUR.splitlines(), OTHER.splitlines()
+    one, two = "\n".join([*lines, *other[:3]]), "\n".join([*lines, *other[4:7]])
+    found = find([one, two], tmp_path / "versions")
+    assert found.relation.tolist() == [0, 0]
+    assert found.related["why"].to_pylist() == ["versions of one text"]
+    assert sorted(find([one, HARBOUR], tmp_path / "part").relation.tolist()) == [0, 3]
+
+
 def test_templates_filled_in_twice_stay_apart(tmp_path: Path) -> None:
     """Notices that differ only in names and numbers are not one text, though most of their words are shared."""
     names = [("Aldane Mills", 12, "March", "Ruth Okoro"), ("Brock & Vane", 35, "April", "Piet Lund")]
