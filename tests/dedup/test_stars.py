@@ -45,7 +45,8 @@ def nodes(count: int, preferred: tuple[int, ...] = ()) -> Nodes:
 def stars(every: Edges, values: Nodes) -> list[int]:
     """The centre of each node after choosing and moving."""
     every = strongest(every)
-    return move(every, values, *choose(every, values, True))[0].tolist()
+    home: list[int] = move(every, values, *choose(every, values, True))[0].tolist()
+    return home
 
 
 # 0 takes 1, 2, 3, 4; 5 stays and takes 6; 4 was compared with 0 and with 5
