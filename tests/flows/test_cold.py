@@ -59,3 +59,18 @@ def test_sigterm_leaves_no_server(cold: subprocess.Popen[bytes], tmp_path: Path)
     said = cold.communicate(timeout=120)[0].decode()
     assert cold.returncode == 143, said
     wait_for(lambda: not of_session(cold.pid), "the end of the server", 30)
+
+
+def test_a_schedule_fires(server: Server, corpus: Corpus, tmp_path: Path):
+    """A served deployment with a schedule of every minute publishes without anybody asking."""
+    clean = tmp_path / "clean"
+    command = [sys.executable, "-m", "flows.deploy", corpus.raw, clean, "--cron", "* * * * *"]
+    with (tmp_path / "serve.log").open("wb") as log:
+        serving = subprocess.Popen(
+            command, cwd=ROOT, env=server.environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for((clean / "manifest.parquet").exists, "the scheduled run")
+        assert serving.poll() is None
+    finally:
+        stop(serving)

@@ -29,8 +29,8 @@ def artifacts(clean: Path) -> dict[str, Any]:
     start = artifact_key(str(clean), "")
     mine = ArtifactFilter(key=ArtifactFilterKey(like_=f"{start}-%"))
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=mine, sort=ArtifactSort.UPDATED_ASC)
-    return {artifact.key.rpartition("-")[2]: artifact.data for artifact in found}
+        found = client.read_artifacts(artifact_filter=mine, sort=ArtifactSort.UPDATED_DESC)
+    return {artifact.key.rpartition("-")[2]: artifact.data for artifact in reversed(found)}
 
 
 def test_failed_documents_are_a_warning_and_artifacts_tell(here: Callable[..., Result], tmp_path: Path):
@@ -66,7 +66,7 @@ def test_maintenance_proves_a_corpus_and_names_damage(api: Server, corpus: Corpu
 
     clean = tmp_path / "clean"
     shutil.copytree(corpus.raw.parent / "clean", clean, symlinks=True)
-    tried = maintain(str(clean), raw=str(corpus.raw), config=Config(no_dedup=True), return_state=True)
+    tried = maintain(str(clean), raw=str(corpus.raw), config=Config(dedup=False), return_state=True)
     assert tried.is_completed()
     assert tried.message.startswith("0 problems; these settings would change: "), tried.message
     assert "`" in artifacts(clean)["if"]
