@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import RunError, UsageError
@@ -79,6 +79,9 @@ class CleanFolder:
             for folder in (self.next, self.scratch):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
+            published = self.generation()
+            if published is not None:  # a run may have been killed just before or after its step
+                self._add_links(published)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -111,10 +114,11 @@ class CleanFolder:
             return None
         return folder if folder.is_dir() else None
 
-    def publish(self) -> bool:
+    def publish(self, ready: Callable[[str], None]) -> bool:
         """Makes `.state/next` the published corpus, in one atomic step. Gives False if it is what is published.
 
         What must be on disk is on disk before the step; a run killed anywhere leaves the old corpus or the new one.
+        `ready` is told the generation's id just before: what it writes counts if the step was taken.
         """
         with storage_errors(self.path):
             name = generation_id(self.next)
@@ -125,28 +129,34 @@ class CleanFolder:
                 flush_tree(self.next)
                 self.next.rename(target)
                 flush_folder(self.generations)
+            ready(name)
             old = self.generation()
+            self._add_links(target)
             if old != target:
                 passing = self.path / ".current.next"
                 passing.unlink(missing_ok=True)
                 passing.symlink_to(Path(".generations") / name)
                 passing.replace(self.current)  # the step
                 flush_folder(self.path)
-            self._link(target)
-            for other in self.generations.iterdir():
-                if other not in (target, old):
-                    shutil.rmtree(other, ignore_errors=True)
+            self._tidy(target, old)
             return old != target
 
-    def _link(self, generation: Path) -> None:
-        """Makes the names that people use; each points through `.current`, so none needs to change again."""
+    def _add_links(self, generation: Path) -> None:
+        """Makes the names that people use; each leads through `.current`, so all of them change in one step."""
         for name in PUBLISHED:
             link = self.path / name
-            there = (generation / name).exists()
-            if there and not link.is_symlink():
+            if (generation / name).exists() and not link.is_symlink():
                 link.symlink_to(Path(".current") / name)
-            elif not there and link.is_symlink():
+
+    def _tidy(self, generation: Path, old: Path | None) -> None:
+        """Takes away what `generation` does not need: names it does not have, generations older than `old`."""
+        for name in PUBLISHED:
+            link = self.path / name
+            if link.is_symlink() and not (generation / name).exists():
                 link.unlink()
+        for other in self.generations.iterdir():
+            if other not in (generation, old):
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def generation_id(folder: Path) -> str:

@@ -162,8 +162,8 @@ def _run(
     if not len(rows):
         raise RunError(f"{raw}: no documents in it. Put files there that end in .txt, .md, .html, .jsonl, .warc, ….")
     with storage_errors(folder.path):
-        mark = run_mark(plan, config, decisions, published, dry_run)
-        if published is not None and read_json(folder.state / "last.json").get("mark") == mark:
+        last = read_json(folder.state / "last.json").get("mark")
+        if published is not None and last == run_mark(plan, config, decisions, published.name, dry_run):
             return nothing_new(folder, plan, clock, stages)
         from pipeline.run.matching import fates  # imported ahead, while the workers cleaned
         from pipeline.run.reporting import report
@@ -189,8 +189,10 @@ def _run(
         if dry_run and has_documents(published):
             return replace(result, report_path=folder.next / "report.html")  # a corpus is not replaced by a rehearsal
         with clock.step("publish"):
-            new = folder.publish()
-        after(folder, rows, learned, plan, config, decisions, dry_run, clock, stages)
+            new = folder.publish(
+                lambda name: remember(folder, run_mark(plan, config, decisions, name, dry_run), result)
+            )
+        after(folder, rows, learned, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
 
 
@@ -250,10 +252,9 @@ def clean_all(
     return plan, Rows.of_spans(folder.parts, (span for key in plan.units for span in known.get(key, ())))
 
 
-def run_mark(plan: Plan, config: Config, decisions: Decisions, published: Path | None, dry_run: bool) -> str:
+def run_mark(plan: Plan, config: Config, decisions: Decisions, generation: str, dry_run: bool) -> str:
     """A digest of everything the output depends on: equal to the last run's, there is nothing to do."""
     settings = config.model_dump_json()
-    generation = published.name if published is not None else ""
     return digest(
         fingerprint(config, decisions), settings, "".join(plan.units), decisions.digest, generation, str(dry_run)
     )
@@ -326,39 +327,26 @@ def check_gates(summary: Mapping[str, Any], folder: CleanFolder) -> None:
             )
 
 
-def after(
-    folder: CleanFolder,
-    rows: Rows,
-    learned: Learned,
-    plan: Plan,
-    config: Config,
-    decisions: Decisions,
-    dry_run: bool,
-    clock: Clock,
-    stages: Counter[str],
-) -> None:
-    """What the next run can build on; what it cannot is deleted."""
-    published = folder.generation()
-    manifest = pq.read_table(
-        folder.path / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"]
-    )
-    statuses = Counter(manifest.column("status").to_pylist())
-    write_json(
-        {
-            "mark": run_mark(plan, config, decisions, published, dry_run),
-            "documents": manifest.num_rows,
-            "by_status": {name: statuses.get(name, 0) for name in ("kept", "duplicate", "rejected", "failed")},
-            "by_relation": dict(Counter(r for r in manifest.column("relation").to_pylist() if r)),
-            "characters_in": sum(manifest.column("characters_in").to_pylist()),
-            "characters_out": sum(manifest.column("characters_out").to_pylist()),
-            "dry_run": dry_run,
-        },
-        folder.state / "last.json",
-    )
-    times = {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)}
-    write_json(times, folder.state / "run.json")
+def remember(folder: CleanFolder, mark: str, result: RunResult) -> None:
+    """What the next run needs to know that it has nothing to do."""
+    last = {
+        "mark": mark,
+        "documents": result.documents,
+        "by_status": dict(result.by_status),
+        "by_relation": dict(result.by_relation),
+        "characters_in": result.characters_in,
+        "characters_out": result.characters_out,
+        "dry_run": result.dry_run,
+    }
+    write_json(last, folder.state / "last.json")
+
+
+def after(folder: CleanFolder, rows: Rows, learned: Learned, clock: Clock, stages: Counter[str]) -> None:
+    """The times of this run for whoever wants to see them; what the next run cannot build on is deleted."""
     from pipeline.report import write_times
 
+    times = {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)}
+    write_json(times, folder.state / "run.json")
     write_times(folder.state, times)
     remove_parts(folder.parts, {*rows.parts, *learned.touched})
     shutil.rmtree(folder.scratch, ignore_errors=True)

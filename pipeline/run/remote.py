@@ -232,7 +232,7 @@ class RemoteClean:
 
 
 def is_alive(held: dict[str, Any]) -> bool:
-    """Whether the run that signed a lock may still be at work: its last sign is young, and it is not known to be dead."""
+    """Whether the run that signed a lock may still be at work: its last sign is young, and nobody saw it die."""
     if time.time() - float(held.get("alive", 0)) >= LOCK_STALE:
         return False
     process = held.get("process")
