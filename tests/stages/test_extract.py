@@ -165,7 +165,8 @@ HOSTILE = {
     "bad json-ld": LD + '[[[[{"@type": 3, "author": [[1]]}]]]]</script><p>text</p>',
     "json-ld of numbers": LD + '{"@type":["Article"],"headline":7,"author":{"name":{}}}</script><p>text</p>',
     "bad preload": '<div id="data-preloaded" data-preloaded=\'{"topic_1": "[]", "topic_2": 5}\'></div>',
-    "bad addresses": '<link rel=canonical href="http://[::1"><base href="//["><meta name="og:url" content="data:0"><p>t</p>',
+    "bad addresses": '<link rel=canonical href="http://[::1"><base href="//["><meta name="og:url" content="data:0">'
+    "<p>t</p>",
 }
 
 
