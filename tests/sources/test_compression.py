@@ -108,7 +108,7 @@ def test_a_decompression_bomb_is_one_failed_row(tmp_path: Path, name: str, suffi
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_the_ratio_ends_a_container_of_small_records(tmp_path: Path, suffix: str) -> None:
-    """Each line is small and good, so only the ratio can tell a bomb: what came before it is kept, the rest is a row."""
+    """Each line is small and good, so only the ratio tells a bomb: what came before is kept, the rest is a row."""
     line = b'{"text": "' + b"a" * 100_000 + b'"}\n'
     packed = io.BytesIO()
     opened = (
