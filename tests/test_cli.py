@@ -173,6 +173,7 @@ def test_interrupted_it_leaves_the_old_corpus(raw, tmp_path, sent):
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli", str(raw), str(tmp_path / "clean")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's & has it ignored
     )  # fmt: skip
     parts = tmp_path / "clean" / ".state" / "parts"
     deadline = time.monotonic() + 60

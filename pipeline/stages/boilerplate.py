@@ -33,6 +33,7 @@ MIN_FURNITURE_LINES = 6  # fewer link-like lines are no page dump, whatever they
 MOST_HEADLINE_LINES = 10  # how far above the first prose a headline stands: byline, date, caption lie between
 MIN_HEADLINE_WORDS = 4
 LEAST_HEADLINE_ODDS = -2.0
+PASSES = 8  # two do nearly always: one that removes, one that finds nothing more
 MIN_TAIL_LINES = 3
 MIN_LEFT_WORDS = 25  # the model may not leave less than this
 
@@ -53,6 +54,16 @@ def strip_boilerplate(document: Document, settings: Boilerplate, learned: Set[in
     >>> strip_boilerplate(note, Boilerplate()) is note
     True
     """
+    for _ in range(PASSES):
+        stripped = _strip(document, settings, learned)
+        if stripped is document:
+            break
+        document = stripped
+    return document
+
+
+def _strip(document: Document, settings: Boilerplate, learned: Set[int]) -> Document:
+    """One pass over the lines of the text as it stands; what goes may change what the lines around it are seen as."""
     lines = split_lines(document.text)
     book = phrase_book(document.language)
     phrases: Phrases = [None if line.guarded else book.find(line) for line in lines]

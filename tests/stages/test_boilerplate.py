@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Boilerplate
@@ -116,6 +116,10 @@ WORDS = st.sampled_from(["| a |", *SOME_LINES.replace("\n", "|").split("|")])
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    "- item\nThe mole is...\nPrivacy Policy\nAdvertisement\nThe port said on Friday that the boat would run every hour"
+    " from April.\n| a |\n| a |\nTwitter\n| a |\n```"
+)
 @given(st.one_of(st.lists(WORDS, max_size=40).map("\n".join), st.text(max_size=300)))
 def test_any_text_is_stripped_once_and_can_be_restored(text: str) -> None:
     """No text breaks it; a second time changes nothing; the edits undone give the text before."""

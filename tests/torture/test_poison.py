@@ -96,7 +96,8 @@ def test_poison_while_matching_is_one_clear_error(tmp_path: Path) -> None:
         ("pipeline.dedup.parts:load_layout", "crashed its worker (SIGKILL)"),
         ("pipeline.run.writing:write_block", "write_block: crashed its worker (SIGKILL)"),
     ):
-        done = finished(raw, clean, "--workers", 1, orders=[{"wrap": name, "always": "kill"}], leaves_with=1)
+        orders = [{"wrap": name, "always": "kill"}, {"set": "pipeline.dedup.matching:SMALL_CHARACTERS", "value": 0}]
+        done = finished(raw, clean, "--workers", 1, orders=orders, leaves_with=1)
         assert said in done.stderr
         assert "Traceback" not in done.stderr
         assert check_reader(clean) == before

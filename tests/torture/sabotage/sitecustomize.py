@@ -94,17 +94,21 @@ def learned_only(function):
 
 
 orders = json.loads(os.environ.get("SABOTAGE", "[]"))
-targets = {}
+targets, values = {}, {}
 for order in orders:
+    if "set" in order:  # a module's constant gets another value
+        module, _, name = order["set"].partition(":")
+        values.setdefault(module, {})[name] = order["value"]
     if "wrap" in order:
         module, _, name = order["wrap"].partition(":")
         targets.setdefault(module, []).append((name, order.get("marker"), order.get("always")))
 
-if targets:
+if targets or values:
     execute = importlib.machinery.SourceFileLoader.exec_module
 
     def exec_module(loader, module):
         execute(loader, module)
+        vars(module).update(values.get(module.__name__, {}))
         for path, marker, always in targets.get(module.__name__, ()):
             *owners, name = path.split(".")
             owner = functools.reduce(getattr, owners, module)
