@@ -164,8 +164,8 @@ def run_command(
         leave_on_sigterm()
         from pipeline.workers import start_fork_server
 
+        start_fork_server()  # it imports what the workers need, while this process imports what it needs
         config = settle(raw, config_file, options)
-        start_fork_server()
         from pipeline.console import Console
         from pipeline.run import run
 
