@@ -62,6 +62,11 @@ class Watched:
         if not url.startswith(self.allowed):
             self.faults.append(f"request: {url}")
 
+    def follow(self, what: Any) -> None:
+        """Click a link or a button and wait for the page that it leads to; a click alone comes back before that."""
+        with self.page.expect_navigation():
+            what.click()
+
     def check(self) -> None:
         """Nothing ran, nothing was fetched, nothing was said."""
         assert self.page.evaluate("typeof window.pwned") == "undefined"

@@ -75,22 +75,22 @@ def test_a_rejected_merge_is_undone_by_the_next_run(raw: Path, tmp_path: Path, b
         page = watched.page
         page.goto(f"{address}?token=once")
         assert "token" not in page.url
-        page.get_by_role("link", name="Clusters").click()
-        page.locator(".cover").first.click()
+        watched.follow(page.get_by_role("link", name="Clusters"))
+        watched.follow(page.locator(".cover").first)
         assert "What you would lose" in page.inner_text("main")
         lost = page.locator("mark.lost").all_inner_texts()
         assert any("4,100" in text or "9,700" in text for text in lost)
         watched.accessible()
         page.fill("input[name=note]", "other sums")
-        page.get_by_role("button", name="Not duplicates").click()
+        watched.follow(page.get_by_role("button", name="Not duplicates"))
         assert "pending until the next run" in page.inner_text("main")
         assert len(read_decisions(clean / "decisions.jsonl").never_pairs()) == 1
         run(str(raw), str(clean), config, workers=1)
-        page.get_by_role("link", name="Documents").click()
+        watched.follow(page.get_by_role("link", name="Documents"))
         assert page.locator("tbody .chip.kept").count() == 3
-        page.get_by_role("link", name="Decisions").click()
+        watched.follow(page.get_by_role("link", name="Decisions"))
         assert "took effect" in page.inner_text("main")
-        page.get_by_role("button", name="Undo").click()
+        watched.follow(page.get_by_role("button", name="Undo"))
         assert "undo pending" in page.inner_text("main")
         watched.check()
     assert run(str(raw), str(clean), config, workers=1).by_status["duplicate"] == 1
@@ -115,8 +115,7 @@ def test_no_page_runs_anything_of_a_hostile_corpus(hostile_clean: Path, browser:
             ("related", "td:last-child a"),
         ):
             page.goto(address + start)
-            page.locator(link).first.click()
-            page.wait_for_load_state()
+            watched.follow(page.locator(link).first)
             watched.check()
             watched.accessible()
         page.goto(address + "documents")
@@ -132,8 +131,8 @@ def test_a_hostile_name_comes_back_from_a_form_as_it_was(hostile_clean: Path, br
         page = watched.page
         page.goto(f"{address}?token=once")
         page.goto(f"{address}documents?q=reversed")
-        page.locator("a.document").first.click()
-        page.get_by_role("button", name="Reject").click()
+        watched.follow(page.locator("a.document").first)
+        watched.follow(page.get_by_role("button", name="Reject"))
         watched.check()
     try:
         (decision,) = read_decisions(path).all
@@ -152,7 +151,7 @@ def test_a_page_of_another_site_cannot_decide(hostile_clean: Path, browser: Any,
             f'<form method=post action="{address}decide"><input name=kind value=reject><button>x</button></form>'
         )
         page.goto(f"file://{evil}")
-        page.click("button")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.click("button")
         assert "another site" in page.inner_text("body")
     assert not (hostile_clean / "decisions.jsonl").exists()
