@@ -19,6 +19,7 @@ class Cleaned:
 
     def __init__(self, clean: Path) -> None:
         self.rows = {row["source"]: row for row in pq.read_table(clean / "manifest.parquet").to_pylist()}
+        self.evidence = {row["source"]: row for row in pq.read_table(clean / "evidence.parquet").to_pylist()}
         self.edits = pq.read_table(clean / "edits.parquet").to_pylist()
         lines = (clean / "documents.jsonl").read_bytes().splitlines()
         self.documents = {document["source"]: document for document in map(orjson.loads, lines)}
@@ -147,6 +148,9 @@ def test_a_near_copy_is_dropped_for_the_fuller_one(cleaned: Cleaned):
     row = cleaned.rows["mirror/night-ferry.txt"]
     assert (row["status"], row["relation"], row["canonical_source"]) == ("duplicate", "near", "news/ferry-line.html")
     assert 0.8 <= row["jaccard"] < 1
+    lost = cleaned.evidence["mirror/night-ferry.txt"]
+    assert lost["lost_numbers"] == ["1,240"]  # 1,420 in the page, which speaks of 240 kroner elsewhere
+    assert lost["lost_names"] == ["Sound", "Courier"]
 
 
 def test_two_notes_on_one_talk_overlap(cleaned: Cleaned):

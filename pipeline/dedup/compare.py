@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Cover, Units, cover, units
+from pipeline.dedup.marks import find_marks, lost_marks
 from pipeline.dedup.rarity import Rarity, background
 from pipeline.dedup.shingles import shingle_hashes
 from pipeline.dedup.words import Words, split
@@ -38,7 +38,7 @@ class Comparison:
     """What `compare` found.
 
     `coverage_a` is the share of A that B covers (retold counts), `coverage_b` the other way; `contained_a` counts
-    only what stands in B nearly word for word. `numbers_only_a`: in A, nowhere in B.
+    only what stands in B nearly word for word. `numbers_only_a`: in A, not in B, or not where B says the same.
     """
 
     jaccard: float
@@ -88,7 +88,7 @@ def compare(
     retold, contained = found.coverage(RETOLD_SHARE), found.coverage(CONTAINED_SHARE)
     a, b = (np.unique(shingle_hashes(words, i, shingle_words)) for i in (0, 1))
     shared = np.intersect1d(a, b, assume_unique=True).size
-    numbers, names = (lacking(words, parts, kind) for kind in ("number", "name"))
+    lost = _lost_words(words, parts, found)
     return Comparison(
         jaccard=shared / max(1, a.size + b.size - shared),
         containment_a=shared / max(1, a.size),
@@ -99,10 +99,10 @@ def compare(
         contained_b=float(contained[1]),
         sentences_a=_sentences(words, parts, found, 0),
         sentences_b=_sentences(words, parts, found, 1),
-        numbers_only_a=numbers[0],
-        numbers_only_b=numbers[1],
-        names_only_a=names[0],
-        names_only_b=names[1],
+        numbers_only_a=lost[0, True],
+        numbers_only_b=lost[1, True],
+        names_only_a=lost[0, False],
+        names_only_b=lost[1, False],
     )
 
 
@@ -141,22 +141,16 @@ def sentence_text(text: str, start: int, end: int) -> str:
     return text[start:end].strip()
 
 
-def lacking(words: Words, parts: Units, kind: Literal["number", "name"]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The numbers or names of each of two documents that stand nowhere in the other, as written, in their order."""
-    marked = np.zeros(words.hash.size, bool)
-    if kind == "number":
-        marked = words.digit
-    else:
-        unit = np.repeat(np.arange(parts.hash.size), parts.length)
-        stems = parts.word ^ (np.repeat(np.arange(parts.hash.size), np.diff(parts.word_first)).astype(np.uint64))
-        marked = words.capital & np.isin(words.stem ^ unit.astype(np.uint64), stems[parts.name])
-    border = int(words.first[1])
-    return _only(words, marked, slice(0, border), slice(border, None)), _only(
-        words, marked, slice(border, None), slice(0, border)
-    )
-
-
-def _only(words: Words, marked: NDArray[np.bool_], mine: slice, theirs: slice) -> tuple[str, ...]:
-    """The marked words of one part that the other part does not have, once each."""
-    lost = np.flatnonzero(marked[mine] & ~np.isin(words.hash[mine], words.hash[theirs])) + (mine.start or 0)
-    return tuple(dict.fromkeys(words.text[words.start[i] : words.end[i]] for i in lost))
+def _lost_words(words: Words, parts: Units, found: Cover) -> dict[tuple[int, bool], tuple[str, ...]]:
+    """What each of two documents (0, 1) would lose of its numbers (True) and names (False), as written, in order."""
+    lost: dict[tuple[int, bool], tuple[str, ...]] = {}
+    every = find_marks(words)
+    here, there = np.array([0, 1]), np.array([1, 0])
+    gone = lost_marks(every, every.of(there), parts, found, here, there)
+    for document in (0, 1):
+        offset = int(words.offset[document])
+        for kind in (True, False):
+            mine = np.flatnonzero(gone & (every.owner == document) & (every.number == kind)).tolist()
+            spans = ((offset + int(every.start[i]), offset + int(every.end[i])) for i in mine)
+            lost[document, kind] = tuple(dict.fromkeys(words.text[low:high] for low, high in spans))
+    return lost

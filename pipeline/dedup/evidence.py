@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.dedup.compare import sentence_text
-from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover, is_in, salt
+from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover
+from pipeline.dedup.marks import lost_marks
 from pipeline.dedup.near import intersections, node_rows
-from pipeline.dedup.overlap import MARKED, WORDS, take_units
-from pipeline.dedup.parts import Store, column, even_cuts, load_all, ranges, string_lists
+from pipeline.dedup.overlap import WORDS, take_marks, take_units
+from pipeline.dedup.parts import Store, column, even_cuts, load_all, string_lists
 from pipeline.dedup.words import Positions
 
 LOST_SENTENCES = 20  # listed of each dropped document; all are counted
@@ -67,7 +68,7 @@ def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[
     cover_both = cover(found, np.append(x, y), np.append(y, x), weights, all_count, RETOLD_SHARE)
     there, back = cover_both.coverage(RETOLD_SHARE).reshape(2, -1)
     shared, in_x, in_y = shingles
-    lost, counts, numbers, names = _name_losses(store, nodes, found, cover_both, x, y)
+    lost, counts, numbers, names = _name_losses(store, both, found, cover_both, x, y)
     union = in_x + in_y - shared
     return pa.table(
         {
@@ -86,22 +87,22 @@ def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[
 
 
 def _name_losses(
-    store: Store, nodes: Positions, found: Units, there: Cover, x: Positions, y: Positions
+    store: Store, both: Positions, found: Units, there: Cover, x: Positions, y: Positions
 ) -> tuple[list[list[str]], Positions, list[list[str]], list[list[str]]]:
     """For each pair the sentences of x that y lacks (the first), how many, and the numbers and names that y lacks.
 
-    `there` holds the pairs (x, y) first. Only the texts of documents that lose something are read.
+    `x` and `y` count in `both`, the nodes of `found`; `there` holds the pairs (x, y) first. Only the texts of
+    documents that lose something are read.
     """
     rows = int(there.first[x.size])
     pair = np.repeat(np.arange(x.size), np.diff(there.first[: x.size + 1]))
     gone = np.flatnonzero(there.share[:rows] < RETOLD_SHARE)
     counts = np.bincount(pair[gone], minlength=x.size)
-    first, stem, start, end, digit = store.take(nodes, MARKED, first="marked_first")
-    owner = np.repeat(np.arange(x.size), np.diff(first))
-    theirs, their_pair = _words_of(found, y)
-    absent = np.flatnonzero(~is_in(stem ^ salt(owner), found.word[theirs] ^ salt(their_pair)))
+    mine, theirs = take_marks(store, both[x]), take_marks(store, both[y])
+    owner = mine.owner
+    absent = np.flatnonzero(lost_marks(mine, theirs, found, there, x, y))
     texts = dict.fromkeys(np.unique(np.concatenate((owner[absent], pair[gone]))).tolist(), "")
-    offset, bytes_of = store.take(nodes[list(texts)], ["text"], first="text_first")
+    offset, bytes_of = store.take(both[x[list(texts)]], ["text"], first="text_first")
     for i, low, high in zip(texts, offset[:-1].tolist(), offset[1:].tolist(), strict=True):
         texts[i] = bytes_of[low:high].tobytes().decode("utf-8", "surrogatepass")
     lost: list[list[str]] = [[] for _ in range(x.size)]
@@ -111,16 +112,9 @@ def _name_losses(
     for i, low, high in zip(pair[gone].tolist(), found.start[unit].tolist(), found.end[unit].tolist(), strict=True):
         if len(lost[i]) < LOST_SENTENCES:
             lost[i].append(sentence_text(texts[i], low, high))
-    absent_words = zip(*(each[absent].tolist() for each in (owner, start, end, digit)), strict=True)
-    for i, low, high, is_number in absent_words:
+    columns = (owner, mine.start, mine.end, mine.number)
+    for i, low, high, is_number in zip(*(each[absent].tolist() for each in columns), strict=True):
         into, word = (numbers if is_number else names)[i], texts[i][low:high]
         if len(into) < LOST_WORDS and word not in into:
             into.append(word)
     return lost, counts, numbers, names
-
-
-def _words_of(found: Units, documents: Positions) -> tuple[Positions, Positions]:
-    """The words of some documents, and which of the documents each belongs to."""
-    start = found.word_first[found.first[documents]]
-    length = found.word_first[found.first[documents + 1]] - start
-    return ranges(start, length), np.repeat(np.arange(documents.size), length)

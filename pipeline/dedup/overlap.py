@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,12 +24,13 @@ from pipeline.dedup.coverage import (
     units,
     verbatim_shares,
 )
+from pipeline.dedup.marks import Marks, find_marks
 from pipeline.dedup.near import intersections, node_rows, pack, run_pairs, unpack
 from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, save
 from pipeline.dedup.rarity import Rarity
 from pipeline.dedup.result import Almost
 from pipeline.dedup.stars import OVERLAP, Edges
-from pipeline.dedup.words import Hashes, Positions, Words, split, split_chunks
+from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
 MAX_PIECES = 64  # of the inverted index
 PIECE_DOCUMENTS = 10_000  # one piece of the index for so many documents
@@ -193,7 +193,7 @@ def read_texts(folder: Path, group: int, wanted: Positions) -> list[str]:
 def gather_units(folder: Path, group: int, marks: str, name: str) -> None:
     """Step: the sentence units of a group's nodes that `marks` (bool a node) names, for `Store(folder, name)`.
 
-    With them the places of the numbers and names (`MARKED`) and the normalised text itself, in UTF-8: what evidence
+    With them the numbers and names (`MARKED`) and the normalised text itself, in UTF-8: what evidence
     needs to say what is lost without reading and splitting texts again.
     """
     nodes, document = node_rows(folder, group)
@@ -203,13 +203,17 @@ def gather_units(folder: Path, group: int, marks: str, name: str) -> None:
     inverse = np.empty_like(order)
     inverse[order] = np.arange(order.size)
     texts = read_texts(folder, group, document[order])
-    found, raw, places = [units(split([]))], [b""], [_marked_words(split([]))]
+    nothing = split([])
+    found, raw, marks_of = [units(nothing)], [b""], [find_marks(nothing)]
     for normal, words in split_chunks([texts[i] for i in inverse.tolist()], stems=True):
         found.append(units(words))
         raw += [text.encode("utf-8", "surrogatepass") for text in normal]
-        places.append(_marked_words(words))
+        marks_of.append(find_marks(words))
     every, rarity = join_units(found), read_rarity(folder)
-    counts, *columns = (np.concatenate(each) for each in zip(*places, strict=True))
+    counts, *columns = (
+        np.concatenate(each)
+        for each in zip(*((np.diff(m.first), m.key, m.start, m.end, m.number) for m in marks_of), strict=True)
+    )
     save(
         folder / name / str(group),
         node=nodes,
@@ -230,21 +234,12 @@ def gather_units(folder: Path, group: int, marks: str, name: str) -> None:
     )
 
 
-MARKED = ("marked_stem", "marked_start", "marked_end", "marked_digit")
+MARKED = ("marked_key", "marked_start", "marked_end", "marked_number")
 
 
-def _marked_words(words: Words) -> tuple[NDArray[Any], ...]:
-    """How many words of each text may be numbers or names, and then of each: stem, place in its text, is a number."""
-    marked = np.flatnonzero(words.digit | (words.capital & ~words.opens))
-    owner = np.searchsorted(words.first, marked, "right") - 1
-    shift = words.offset[owner]
-    return (
-        np.bincount(owner, minlength=words.offset.size),
-        words.stem[marked],
-        (words.start[marked] - shift).astype(np.int32),
-        (words.end[marked] - shift).astype(np.int32),
-        words.digit[marked],
-    )
+def take_marks(store: Store, nodes: Positions) -> Marks:
+    """The stored numbers and names of `nodes`, in their order."""
+    return Marks(*store.take(nodes, MARKED, first="marked_first"))
 
 
 def take_units(store: Store, nodes: Positions) -> tuple[Units, NDArray[np.int64]]:
