@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.dedup.coverage import CONTAINED_SHARE, RETOLD_SHARE, Cover, Units, cover, units
+from pipeline.dedup.lookup import distinct
 from pipeline.dedup.marks import find_marks, lost_marks
 from pipeline.dedup.rarity import Rarity, background
 from pipeline.dedup.shingles import shingle_hashes
@@ -86,7 +87,7 @@ def compare(
     counts = np.ones(parts.hash.size, bool)
     found = cover(parts, np.array([0, 1]), np.array([1, 0]), weights, counts)
     retold, contained = found.coverage(RETOLD_SHARE), found.coverage(CONTAINED_SHARE)
-    a, b = (np.unique(shingle_hashes(words, i, shingle_words)) for i in (0, 1))
+    a, b = (distinct(shingle_hashes(words, i, shingle_words)) for i in (0, 1))
     shared = np.intersect1d(a, b, assume_unique=True).size
     lost = _lost_words(words, parts, found)
     return Comparison(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dedup.lookup import is_in, opens_run, places
 from pipeline.dedup.parts import even_cuts, ranges
 from pipeline.dedup.words import Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
 
@@ -93,13 +94,11 @@ def units(words: Words) -> Units:
     document = np.repeat(np.arange(words.first.size - 1), np.diff(words.first))
     inner = words.capital & ~words.opens & ~words.digit
     keys = words.stem ^ mix(document.astype(np.uint64))
-    name = words.capital & ~words.digit & np.isin(keys, np.unique(keys[inner]))
+    name = words.capital & ~words.digit & is_in(keys, keys[inner])
     key = (unit.astype(np.uint64) << np.uint64(36)) | (words.stem >> np.uint64(28))  # 36 bits tell 40 words apart
     order = np.argsort(key)
     ordered = key[order]
-    fresh = np.ones(count, bool)
-    fresh[1:] = ordered[1:] != ordered[:-1]
-    groups = np.flatnonzero(fresh)
+    groups = np.flatnonzero(opens_run(ordered))
     chosen = order[groups]
     word_first = np.searchsorted(unit[chosen], np.arange(starts.size + 1))
     first = np.searchsorted(starts, words.first)
@@ -187,18 +186,6 @@ def _marks(numbers: Positions, size: int) -> NDArray[np.bool_]:
     return marks
 
 
-def is_in(wanted: Hashes, among: Hashes) -> NDArray[np.bool_]:
-    """Whether each of `wanted` is one of `among`: two vectorised sorts, where `np.isin` hashes."""
-    if not among.size:
-        return np.zeros(wanted.size, bool)
-    known = np.sort(among)
-    order = np.argsort(wanted)  # searching in order stays in the cache
-    found = np.zeros(wanted.size, bool)
-    place = np.minimum(np.searchsorted(known, wanted[order]), known.size - 1)
-    found[order] = known[place] == wanted[order]
-    return found
-
-
 def salt(pair: Positions) -> Hashes:
     """Numbers that tell the same word or sentence of two pairs apart."""
     return mix(pair.astype(np.uint64) + _SALT)
@@ -229,13 +216,10 @@ def join_units(every: Sequence[Units]) -> Units:
 
 def _find(wanted: Hashes, among: Hashes) -> Positions:
     """Where each of `wanted` stands first in `among`; -1 where it does not."""
-    if not among.size:
-        return np.full(wanted.size, -1, np.int64)
     order = np.lexsort((np.arange(among.size), among))
-    known = among[order]
-    place = np.minimum(np.searchsorted(known, wanted), among.size - 1)
-    found: Positions = np.where(known[place] == wanted, order[place], -1)
-    return found
+    first = order[opens_run(among[order])]
+    place = places(wanted, among[first])
+    return np.where(place >= 0, first[place], -1) if first.size else place
 
 
 def _weigh(
@@ -332,17 +316,15 @@ def _windows(units: Units, columns: _Layout, keys: Hashes) -> tuple[Positions, P
     column = np.repeat(np.arange(columns.unit.size), words[columns.unit])
     theirs = ranges(units.word_first[columns.unit], words[columns.unit])
     column_key = units.word[theirs] ^ salt(columns.pair)[column]
-    place = np.minimum(np.searchsorted(keys, column_key), keys.size - 1)
-    held = keys[place] == column_key
+    place = places(column_key, keys)
+    held = place >= 0
     place, column = place[held], column[held]
     opens = np.ones(columns.unit.size, bool)
     opens[1:] = columns.pair[1:] != columns.pair[:-1]
     back = ~opens[column]  # unit j stands in the window that starts at j and in the one that starts at j - 1
     entries = (np.append(place, place[back]) << 32) | np.append(column, column[back] - 1)
     entries.sort()
-    fresh = np.ones(entries.size, bool)
-    fresh[1:] = entries[1:] != entries[:-1]
-    entries = entries[fresh]
+    entries = entries[opens_run(entries)]
     return np.searchsorted(entries, np.arange(keys.size + 1) << 32), entries & 0xFFFFFFFF
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.dedup.compare import sentence_text
 from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, cover
+from pipeline.dedup.lookup import distinct
 from pipeline.dedup.marks import lost_marks
 from pipeline.dedup.near import intersections, node_rows
 from pipeline.dedup.overlap import WORDS, take_marks, take_units
@@ -61,7 +62,7 @@ def find_losses(folder: Path, group: int) -> pa.Table:
 
 def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[Positions, ...]) -> pa.Table:
     """The evidence of some dropped nodes; `shingles`: how many are shared, are in the node, in its centre."""
-    both = np.unique(np.concatenate((nodes, centres)))
+    both = distinct(np.concatenate((nodes, centres)))
     found, weights = take_units(store, both)
     x, y = np.searchsorted(both, nodes), np.searchsorted(both, centres)
     all_count = np.ones(found.hash.size, bool)
@@ -101,7 +102,7 @@ def _name_losses(
     mine, theirs = take_marks(store, both[x]), take_marks(store, both[y])
     owner = mine.owner
     absent = np.flatnonzero(lost_marks(mine, theirs, found, there, x, y))
-    texts = dict.fromkeys(np.unique(np.concatenate((owner[absent], pair[gone]))).tolist(), "")
+    texts = dict.fromkeys(distinct(np.concatenate((owner[absent], pair[gone]))).tolist(), "")
     offset, bytes_of = store.take(both[x[list(texts)]], ["text"], first="text_first")
     for i, low, high in zip(texts, offset[:-1].tolist(), offset[1:].tolist(), strict=True):
         texts[i] = bytes_of[low:high].tobytes().decode("utf-8", "surrogatepass")

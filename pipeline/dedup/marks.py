@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, is_in, salt
+from pipeline.dedup.coverage import RETOLD_SHARE, Cover, Units, salt
+from pipeline.dedup.lookup import is_in
 from pipeline.dedup.parts import ranges
 from pipeline.dedup.words import Hashes, Positions, Words, mix
 

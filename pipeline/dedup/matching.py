@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.dedup import evidence, near, overlap, result, stars
+from pipeline.dedup.lookup import distinct
 from pipeline.dedup.minhash import choose_bands
 from pipeline.dedup.near import pack, unpack
 from pipeline.dedup.parts import (
@@ -195,7 +196,7 @@ class _Job:
         self._map(overlap.join, [(folder, p, config) for p in range(pieces)])
         save(folder / "telling", all=overlap.telling_shingles(folder, pieces, self.nodes))
         paths = [folder / "joined" / str(p) for p in range(pieces)]
-        save(folder / "templates", all=np.unique(np.concatenate([load(path, "templates") for path in paths])))
+        save(folder / "templates", all=distinct(np.concatenate([load(path, "templates") for path in paths])))
         blocks = overlap.cut_blocks(folder, pieces, self.nodes)
         pairs = self._map(overlap.add_up, [(folder, pieces, low, high) for low, high in blocks])
         a, b = unpack(self.texts.origin_pairs)
@@ -223,7 +224,7 @@ class _Job:
         for one, other in ((a, b), (b, a)):
             length = first[one + 1] - first[one]
             more.append(pack(under[ranges(first[one], length)], np.repeat(other, length)))
-        return np.unique(np.concatenate(more))
+        return distinct(np.concatenate(more))
 
     def _weigh_words(self, eligible: NDArray[np.bool_], needed: bool) -> None:
         """How rare words are: counted in a sample of the corpus, or a language's list where the corpus is small."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.dedup.lookup import distinct
 from pipeline.dedup.minhash import Signatures, band_keys, choose_bands
 from pipeline.dedup.parts import Store, array, even_cuts, lists, load, load_all, load_layout, ranges, save
 from pipeline.dedup.words import Hashes, Positions
@@ -201,7 +202,7 @@ def find_candidates(folder: Path, band: int, config: Config) -> int:
                 pairs, count = _split(folder, rest, others, table, config.threshold)
                 found.append(pairs)
                 over += count
-    save(folder / f"candidates-{band}", all=np.unique(np.concatenate(found)))
+    save(folder / f"candidates-{band}", all=distinct(np.concatenate(found)))
     return over
 
 
@@ -261,7 +262,7 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
     for band in range(bands):
         pairs = load(folder / f"candidates-{band}", "all")
         found.append(pairs[slice(*np.searchsorted(pairs, edges))])
-    a, b = unpack(np.unique(np.concatenate(found)))
+    a, b = unpack(distinct(np.concatenate(found)))
     count = a.size
     table = SignatureTable(folder)
     threshold = config.threshold - RELATED
@@ -287,7 +288,7 @@ def intersections(store: Store, a: Positions, b: Positions) -> tuple[Positions, 
     size_a, size_b = store.sizes(a), store.sizes(b)
     shared = np.zeros(a.size, np.int64)
     for low, high in even_cuts(size_a + size_b, SHINGLES):
-        nodes = np.unique(np.concatenate((a[low:high], b[low:high])))
+        nodes = distinct(np.concatenate((a[low:high], b[low:high])))
         first, values = store.take(nodes, ["shingle"])
         begin = first.tolist()
         left, right = np.searchsorted(nodes, a[low:high]).tolist(), np.searchsorted(nodes, b[low:high]).tolist()
@@ -306,5 +307,5 @@ def cut_blocks(folder: Path, bands: int, nodes: int) -> list[tuple[int, int]]:
         count[1:] += np.bincount(low, minlength=nodes)
     total = np.cumsum(count)
     cuts = np.searchsorted(total, np.arange(BLOCK, total[-1], BLOCK))
-    cuts = np.unique(np.concatenate(([0], cuts, [nodes])))
+    cuts = distinct(np.concatenate(([0], cuts, [nodes])))
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))

@@ -19,21 +19,21 @@ from pipeline.dedup.coverage import (
     RETOLD_SHARE,
     Units,
     cover,
-    is_in,
     join_units,
     units,
     verbatim_shares,
 )
+from pipeline.dedup.lookup import distinct, opens_run, places
 from pipeline.dedup.marks import Marks, find_marks
 from pipeline.dedup.near import intersections, node_rows, pack, run_pairs, unpack
-from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, save
+from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, ranges, save
 from pipeline.dedup.rarity import Rarity
 from pipeline.dedup.result import Almost
 from pipeline.dedup.stars import OVERLAP, Edges
 from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
 MAX_PIECES = 64  # of the inverted index
-PIECE_DOCUMENTS = 10_000  # one piece of the index for so many documents
+PIECE_DOCUMENTS = 4_000  # one piece of the index for so many documents: several workers join them
 FULL_SCALE_DOCUMENTS = 60_000  # beyond so many documents fewer shingles of each are kept: 1 / scale of n / this
 LEAST_SHARED = 3  # kept shingles that a candidate pair shares at least
 LEAST_CONTAINMENT = 0.2  # of the kept shingles of the shorter; retellings measured: 0.47, unrelated pairs: 0.16
@@ -88,21 +88,15 @@ def post(folder: Path, group: int, scale: int, pieces: int, config: Config) -> N
     save(folder / "postings" / str(group), **arrays)
 
 
-def _postings(folder: Path, piece: int, name: str) -> tuple[Hashes, Positions]:
-    """One piece of the index, sorted by hash, then node, each pair once."""
+def _postings(folder: Path, piece: int, name: str) -> tuple[Hashes, NDArray[np.uint32]]:
+    """One piece of the index: hashes and nodes, as the groups gave them."""
     hashes, nodes = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint32)]
     for group in range(len(load_layout(folder).groups)):
-        path = folder / "postings" / str(group)
-        first = load(path, f"{name}_first")
-        low, high = int(first[piece]), int(first[piece + 1])
-        hashes.append(load(path, f"{name}_hash")[low:high])
-        nodes.append(load(path, f"{name}_node")[low:high])
-    every, owner = np.concatenate(hashes), np.concatenate(nodes)
-    order = np.lexsort((owner, every))
-    every, owner = every[order], owner[order]
-    fresh = np.ones(every.size, bool)
-    fresh[1:] = (every[1:] != every[:-1]) | (owner[1:] != owner[:-1])
-    return every[fresh], owner[fresh].astype(np.int64)
+        posted = load_all(folder / "postings" / str(group))
+        low, high = posted[f"{name}_first"][piece : piece + 2].tolist()
+        hashes.append(posted[f"{name}_hash"][low:high])
+        nodes.append(posted[f"{name}_node"][low:high])
+    return np.concatenate(hashes), np.concatenate(nodes)
 
 
 def join(folder: Path, piece: int, config: Config) -> None:
@@ -111,26 +105,47 @@ def join(folder: Path, piece: int, config: Config) -> None:
     Gives the pairs of nodes that share shingles, with how many; each node's number of shingles that count; and the
     sentences that stand in so many documents that they are templates.
     """
-    hashes, nodes = _postings(folder, piece, "frac")
-    start = (
-        np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1]))) if hashes.size else np.zeros(0, np.int64)
-    )
+    hashes, nodes = _share_number(*_postings(folder, piece, "frac"))
+    start = np.flatnonzero(opens_run(hashes))
     length = np.diff(start, append=hashes.size)
     telling = length <= config.overlap.common
     counted, times = np.unique(nodes[np.repeat(telling, length)], return_counts=True)
     several = telling & (length > 1)
     left, right = run_pairs(start[several], length[several])
     pairs, shared = np.unique(pack(nodes[left], nodes[right]), return_counts=True)
-    sentences, _ = _postings(folder, piece, "sentences")
-    known, documents = np.unique(sentences, return_counts=True)
     save(
         folder / "joined" / str(piece),
         pairs=pairs,
         shared=shared.astype(np.uint16),
         node=counted.astype(np.uint32),
         telling=times.astype(np.uint32),
-        templates=known[documents > TEMPLATE_DOCUMENTS],
+        templates=_templates(*_postings(folder, piece, "sentences")),
     )
+
+
+def _share_number(hashes: Hashes, nodes: NDArray[np.uint32]) -> tuple[Hashes, Positions]:
+    """Postings sorted by hash, then node, each once: by one sort of one number, with the node in its low bits.
+
+    The hash loses as many bits. More than 32 are left to tell the shingles of a piece apart; a pair of documents that
+    by chance shares one more is measured, and found not to overlap.
+    """
+    bits = np.uint64(max(1, int(nodes.max(initial=0)).bit_length()))
+    both = distinct((hashes >> bits << bits) | nodes)
+    return both >> bits, (both & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+
+
+def _templates(sentences: Hashes, nodes: NDArray[np.uint32]) -> Hashes:
+    """The sentences that stand in more than `TEMPLATE_DOCUMENTS` documents, sorted."""
+    order = np.argsort(sentences)
+    sentences, nodes = sentences[order], nodes[order]
+    start = np.flatnonzero(opens_run(sentences))
+    length = np.diff(start, append=sentences.size)
+    often = np.flatnonzero(length > TEMPLATE_DOCUMENTS)  # few; a document may hold a sentence more than once
+    owners = nodes[ranges(start[often], length[often])]
+    pairs = distinct(np.repeat(often, length[often]) << 32 | owners)
+    known, documents = np.unique(pairs >> 32, return_counts=True)
+    found: Hashes = sentences[start[known[documents > TEMPLATE_DOCUMENTS]]]
+    return found
 
 
 def telling_shingles(folder: Path, pieces: int, nodes: int) -> NDArray[np.uint32]:
@@ -296,9 +311,9 @@ def measure(folder: Path, name: str, low: int, high: int, config: Config) -> NDA
 
 def _measure(store: Store, templates: Hashes, a: Positions, b: Positions) -> NDArray[np.float64]:
     """`measure` without containment, for so few pairs that their words fit in memory many times over."""
-    nodes = np.unique(np.concatenate((a, b)))
+    nodes = distinct(np.concatenate((a, b)))
     found, weights = take_units(store, nodes)
-    own = ~is_in(found.hash, templates)
+    own = places(found.hash, templates) < 0
     left, right = np.searchsorted(nodes, a), np.searchsorted(nodes, b)
     x, y = np.append(left, right), np.append(right, left)
     words = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.where(own, found.length, 0))))[found.first]

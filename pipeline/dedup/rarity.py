@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dedup.lookup import places
 from pipeline.dedup.words import Hashes, split
 
 SCALE = 64
@@ -35,12 +36,8 @@ class Rarity:
         most = round(CAP * SCALE)
         if not self.stem.size:
             return np.full(stems.size, most, np.int64)
-        order = np.argsort(stems)  # searching in order stays in the cache
-        wanted = stems[order]
-        place = np.minimum(np.searchsorted(self.stem, wanted), self.stem.size - 1)
-        weights = np.empty(stems.size, np.int64)
-        weights[order] = np.where(self.stem[place] == wanted, self.weight[place], most)
-        return weights
+        place = places(stems, self.stem)
+        return np.where(place >= 0, self.weight[place], most)
 
 
 def _weights(share: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -58,8 +55,8 @@ def spread(count: int) -> NDArray[np.int64]:
     if count <= SAMPLE_DOCUMENTS:
         return np.arange(count)
     starts = np.arange(RUNS) * (count - SAMPLE_DOCUMENTS // RUNS) // (RUNS - 1)
-    places: NDArray[np.int64] = np.unique(starts[:, None] + np.arange(SAMPLE_DOCUMENTS // RUNS))
-    return places
+    chosen: NDArray[np.int64] = np.unique(starts[:, None] + np.arange(SAMPLE_DOCUMENTS // RUNS))
+    return chosen
 
 
 def from_counts(stem: Hashes, documents: NDArray[np.int64], total: int) -> Rarity:

@@ -10,6 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.dedup.lookup import opens_run
 from pipeline.dedup.minhash import SCHEME, hash32, signatures
 from pipeline.dedup.parts import column
 from pipeline.dedup.shingles import combine, shingle_starts
@@ -130,8 +131,7 @@ def _distinct(values: Hashes, offset: Positions) -> _Column:
     values = values.copy()
     for low, high in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):  # a sort a document, not a word
         values[low:high].sort()
-    fresh = np.ones(values.size, bool)
-    fresh[1:] = values[1:] != values[:-1]
+    fresh = opens_run(values)
     fresh[offset[:-1][offset[:-1] < values.size]] = True
     counts = np.concatenate((np.zeros(1, np.int64), np.cumsum(fresh)))[offset]
     return values[fresh], np.diff(counts)

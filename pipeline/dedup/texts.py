@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Keep
+from pipeline.dedup.lookup import distinct
 from pipeline.dedup.near import pack, run_pairs
 from pipeline.dedup.parts import Layout, load_all, save
 from pipeline.dedup.result import DocumentColumns
@@ -142,4 +143,4 @@ def _same_origin(origin: Hashes, node: Positions) -> Hashes:
     length = np.diff(start, append=origin.size)
     some = (length > 1) & (length <= MAX_ORIGIN)
     left, right = run_pairs(start[some], length[some])
-    return np.unique(pack(node[left], node[right]))
+    return distinct(pack(node[left], node[right]))

@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dedup.lookup import is_in
+
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 Codes = NDArray[np.uint8] | NDArray[np.uint32]
@@ -203,10 +205,10 @@ def _opens(codes: Codes, kind: NDArray[np.uint8], start: Positions, end: Positio
     dot = codes[stops] == ord(".")
     small = _table().lower[codes[start[after]]]
     before = after - 1
-    title = np.isin(hashes[before], _title_hashes())
+    title = dot & is_in(hashes[before], _title_hashes())
     initial = (end[before] - start[before] == 1) & (kind[start[before]] & CAPITAL).astype(bool)
-    behind_line = np.append(kind, NEWLINE)[start[before] - 1]  # what stands before the word; the text starts a line
-    label = (end[before] - start[before] <= 3) & ((behind_line & NEWLINE) != 0)
+    first = start[before] == 0  # the text starts a line
+    label = (end[before] - start[before] <= 3) & (first | ((kind[start[before] - 1] & NEWLINE) != 0))
     found = [after[~((small & ~free) | (dot & (initial | title | label) & (end[before] == stops)))]]
     lines = np.flatnonzero((kind & NEWLINE) != 0)
     gaps = np.searchsorted(start, lines)
