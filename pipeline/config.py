@@ -105,7 +105,10 @@ class Overlap(Section):
 class Limits(Section):
     """What one document may cost before it is given up as failed."""
 
-    seconds: float = Field(30.0, gt=0, description="seconds of work for one document")
+    seconds: float = Field(30.0, gt=0, description="seconds of the processor that one document may take")
+    wall_seconds: float = Field(
+        300.0, gt=0, description="seconds on the clock that one document may take (or `seconds`, if more)"
+    )
     memory_mb: int = Field(2048, ge=256, description="address space that one document may add to its worker, in MiB")
     document_bytes: int = Field(50_000_000, ge=1, description="bytes of one document after decompression")
     nesting: int = Field(2_000, ge=1, description="depth of nested HTML tags")

@@ -40,6 +40,14 @@ class DocumentRejected(DocumentError):
 
 
 class DocumentFailed(DocumentError):
-    """The document may be worth keeping but could not be processed (broken, too slow, too large)."""
+    """The document may be worth keeping but could not be processed (broken, too slow, too large).
+
+    `passing`: the fault may be the machine's and not the document's own (storage gave an error, the system killed the
+    worker, the clock ran out): the next run tries it again.
+    """
 
     status = "failed"
+
+    def __init__(self, reason: str, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing

@@ -31,29 +31,43 @@ _STAGE_BYTES = 32
 _start_lock = threading.Lock()
 _channel: Connection | None = None  # in a child: the way to the parent
 _stage: Any = None  # in a child: memory shared with the parent, which holds the name of what is being done
+_seconds: float | None = None  # in a child: of the processor, that one document of the call may take
 
 
 class WorkerStopped(Exception):
     """A worker died or was killed while it was at a document.
 
     `place` is what the call last passed to `at` (None: before the first), `how` says what happened: the stage, if the
-    call named one, and words that fit behind "the document".
+    call named one, and words that fit behind "the document". `passing`: it may be the machine's fault, and not happen
+    again.
     """
 
-    def __init__(self, place: tuple[str, int] | None, how: str) -> None:
+    def __init__(self, place: tuple[str, int] | None, how: str, passing: bool = False) -> None:
         super().__init__(how)
         self.place = place
         self.how = how
+        self.passing = passing
 
 
 def at(place: str, ordinal: int, allowance: float = 1.0) -> None:
     """In a worker: says that it now begins to read, clean, … document `ordinal` of its call. Elsewhere: nothing.
 
-    `allowance`: how many times the limit of one document this may take, where it is work on many.
+    `allowance`: how many times the limits of one document this may take, where it is work on many.
     """
     if _channel is not None:
         _stage.value = b""
         _channel.send(("at", (place, ordinal, allowance)))
+        _allow(allowance)
+
+
+def _allow(times: float) -> None:
+    """In a worker: from now on `times` the limit of one document; 0: no limit.
+
+    A timer of the system counts what this process takes of the processor, and ends it with SIGPROF. Other processes
+    that share the processor, or a computer that sleeps, do not count.
+    """
+    if _seconds is not None:
+        signal.setitimer(signal.ITIMER_PROF, _seconds * times)
 
 
 def doing(stage: str) -> None:
@@ -99,23 +113,26 @@ def _limit_memory(megabytes: int | None) -> None:
 
 def _serve(channel: Connection, stage: Any, memory_mb: int | None) -> None:
     """The child: runs calls until the channel closes."""
-    global _channel, _stage
+    global _channel, _stage, _seconds
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # see _allow
     _die_with_parent()
     _channel, _stage = channel, stage
     limited = False
     while True:
         try:
-            function, arguments = channel.recv()
+            function, arguments, _seconds = channel.recv()
         except (EOFError, OSError):
             os._exit(0)
         if not limited:
             _limit_memory(memory_mb)
             limited = True
+        _allow(1.0)
         try:
             answer: tuple[str, Any] = ("done", function(*arguments))
         except BaseException as error:  # whatever it was goes to the caller
             answer = ("raised", error)
+        _allow(0.0)
         try:
             channel.send(answer)
         except Exception as error:  # an answer or error that cannot be pickled
@@ -198,27 +215,29 @@ class Worker:
         function: Callable[..., T],
         arguments: Sequence[Any],
         seconds: float | None = None,
+        wall_seconds: float | None = None,
         on_stored: Callable[[Any], None] | None = None,
     ) -> T:
         """`function(*arguments)`, run in the child.
 
-        `seconds` is the longest time between two calls of `at`, but for its allowance; after it the child is killed.
-        What the function raises is raised here. Raises WorkerStopped when the child was killed or died.
+        `seconds` (of the processor) and `wall_seconds` (on the clock) are the longest between two calls of `at`, but
+        for its allowance; then the child ends. What the function raises is raised here. Raises WorkerStopped when the
+        child was killed or died.
         """
         channel = self._start()
         place: tuple[str, int] | None = None
-        limit = seconds
+        times = 1.0
         self._stage.value = b""
         try:
-            channel.send((function, tuple(arguments)))
+            channel.send((function, tuple(arguments), seconds))
             while True:
-                if limit is not None and not channel.poll(limit):
+                if wall_seconds is not None and not channel.poll(wall_seconds * times):
                     self.kill()
-                    raise WorkerStopped(place, self._in_stage(f"took longer than {limit:g} s"))
+                    how = f"did not end within {wall_seconds * times:g} s on the clock"
+                    raise WorkerStopped(place, self._in_stage(how), passing=True)
                 what, value = channel.recv()
                 if what == "at":
-                    place = value[:2]
-                    limit = seconds and seconds * value[2]
+                    place, times = value[:2], value[2]
                 elif what == "stored":
                     if on_stored is not None:
                         on_stored(value)
@@ -227,9 +246,9 @@ class Worker:
         except (EOFError, OSError):
             if self.closed:
                 raise WorkersClosed from None
-            how = self._in_stage(self._last_words())
+            how, passing = self._last_words(None if seconds is None else seconds * times)
             self.kill()
-            raise WorkerStopped(place, how) from None
+            raise WorkerStopped(place, self._in_stage(how), passing) from None
         except KeyboardInterrupt:
             self.kill()
             raise
@@ -241,14 +260,20 @@ class Worker:
         stage = self._stage.value.decode("utf-8", "replace")
         return f"{stage}: {how}" if stage else how
 
-    def _last_words(self) -> str:
+    def _last_words(self, seconds: float | None) -> tuple[str, bool]:
+        """How the child ended, and whether that may be the machine's fault.
+
+        SIGKILL is what a system short of memory sends to whichever process it likes.
+        """
         process = self._process
         process.join(5)
         code = process.exitcode
+        if code == -signal.SIGPROF and seconds is not None:
+            return f"took longer than {seconds:g} s of the processor", False
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
-                return f"crashed its worker ({signal.Signals(-code).name})"
-        return f"ended its worker (exit code {code})"
+                return f"crashed its worker ({signal.Signals(-code).name})", code == -signal.SIGKILL
+        return f"ended its worker (exit code {code})", False
 
     def kill(self) -> None:
         """Ends the child at once; the next call starts a new one."""

@@ -34,12 +34,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A finished batch: its parts, and for each unit key (hex) the spans that hold its documents, in order."""
+    """A finished batch: its parts, and for each unit key (hex) the spans that hold its documents, in order.
+
+    `again`: the units that the next run does again, for some document failed where it may be the machine's fault.
+    """
 
     name: str
     parts: tuple[str, ...]
     units: Mapping[str, tuple[Span, ...]]
     seconds: Mapping[str, float]
+    again: frozenset[str] = frozenset()
 
 
 def part_file(folder: Path, part: str, what: str) -> Path:
@@ -95,6 +99,7 @@ def commit_batch(folder: Path, batch: Batch) -> None:
         "sizes": sizes,
         "units": {key: [[index[s.part], s.first, s.count] for s in spans] for key, spans in batch.units.items()},
         "seconds": {stage: round(seconds, 6) for stage, seconds in batch.seconds.items()},
+        "again": sorted(batch.again),
     }
     write_json(value, folder / f"{batch.name}.json")
 
@@ -112,7 +117,7 @@ def read_batch(path: Path) -> Batch | None:
             key: tuple(Span(parts[number], first, count) for number, first, count in spans)
             for key, spans in value["units"].items()
         }
-        return Batch(path.stem, parts, units, value["seconds"])
+        return Batch(path.stem, parts, units, value["seconds"], frozenset(value["again"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 

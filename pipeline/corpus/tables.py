@@ -44,6 +44,7 @@ PART = pa.schema(
         ("raw_sha256", pa.string()),
         ("clean_sha256", pa.string()),
         ("origin", pa.uint64()),  # hash of the declared origin, 0 for none
+        ("passing", pa.bool_()),  # failed for a reason that may be the machine's: the next run tries again
         ("learned", pa.uint64()),  # in finished parts: digest of the learned lines that were applied; else 0
     ]
 )

@@ -20,7 +20,7 @@ from pipeline.dedup import sketch_batch
 from pipeline.document import Document, Edit
 from pipeline.errors import DocumentError, DocumentFailed
 from pipeline.run.cleaning import Stopwatch, clean_document, clean_in_rounds, with_line_decisions
-from pipeline.run.guarding import STORE, STORE_ALLOWANCE, too_much_memory
+from pipeline.run.guarding import STORE, STORE_ALLOWANCE, Place, too_much_memory
 from pipeline.run.tasks import Begun, CleanTask, digest
 from pipeline.sources import RawDocument, Slice, read, to_document
 from pipeline.stages.boilerplate import anchor_key, line_keys
@@ -71,6 +71,7 @@ def document_row(document: Document, **more: Any) -> dict[str, Any]:
         "characters_out": len(document.text),
         "clean_sha256": text_sha256(document.text),
         "origin": int(digest(*origins[:1])[:16], 16) if origins else 0,
+        "passing": False,
         "learned": 0,
         **more,
     }
@@ -86,6 +87,7 @@ class PartBuilder:
         self.characters = 0
         self.parts: list[str] = []
         self.units: dict[str, list[Span]] = {}
+        self.again: set[str] = set()
 
     def add(self, unit: str, row: dict[str, Any], document: Document | None) -> bool:
         """One document, or a row that says why there is none. Gives whether a part was closed and stored."""
@@ -95,6 +97,8 @@ class PartBuilder:
             spans[-1] = Span(part, spans[-1].first, spans[-1].count + 1)
         else:
             spans.append(Span(part, len(self.rows), 1))
+        if row["passing"]:
+            self.again.add(unit)
         self.rows.append(row)
         self.documents.append(document)
         self.characters += len(row.get("text") or "")
@@ -166,7 +170,7 @@ def signed(key: int) -> int:
 
 
 def raw_documents(
-    task: CleanTask, config: Config, abandoned: Mapping[int, str]
+    task: CleanTask, config: Config, abandoned: Mapping[int, DocumentFailed]
 ) -> Iterator[tuple[str, str, RawDocument]]:
     """Every document of the task with the key of its unit and the path of its file, in order.
 
@@ -180,7 +184,7 @@ def raw_documents(
             workers.doing("reading")
             try:
                 if ordinal in abandoned:
-                    raise DocumentFailed(abandoned[ordinal])
+                    raise abandoned[ordinal]
                 raw = next(reader)
             except StopIteration:
                 break
@@ -190,14 +194,15 @@ def raw_documents(
                     if isinstance(error, MemoryError)
                     else f"reading: {type(error).__name__}: {error}"
                 )
-                yield unit, piece.file.path, unreadable(piece, index, how[:500])
+                fault = DocumentFailed(how[:500], getattr(error, "passing", False))
+                yield unit, piece.file.path, unreadable(piece, index, fault)
                 ordinal += 1
                 break
             yield unit, piece.file.path, raw
             ordinal, index = ordinal + 1, index + 1
 
 
-def unreadable(piece: Slice, index: int, how: str) -> RawDocument:
+def unreadable(piece: Slice, index: int, fault: DocumentFailed) -> RawDocument:
     """The row for a file, or for what is left of a container, that cannot be read."""
     path = piece.file.path
     source = path if index == 0 and piece.start == 0 else f"{path}#{piece.first + index} and after"
@@ -207,7 +212,7 @@ def unreadable(piece: Slice, index: int, how: str) -> RawDocument:
         format="text",
         data=b"",
         kind="text",
-        error=DocumentFailed(how),
+        error=fault,
     )
 
 
@@ -217,20 +222,21 @@ def clean_batch(
     config: Config,
     decisions: Decisions,
     begun: Begun,
-    stopped: Mapping[tuple[str, int], str],
+    stopped: Mapping[Place, DocumentFailed],
     careful: bool,
 ) -> tuple[str, int, dict[str, float]]:
     """Cleans a batch in this process: its name, how many documents it holds, seconds by stage.
 
     `begun` is what an earlier call stored; `stopped` gives the places (reading, cleaning, sketching; ordinal in the
-    batch) that stopped a worker before, and how. `careful` sketches each document alone before all together. Runs in
-    a worker: it says at which document it is before it touches it.
+    batch) that stopped a worker before, with their faults. `careful` sketches each document alone before all together.
+    Runs in a worker: it says at which document it is before it touches it.
     """
-    abandoned = {ordinal: how for (doing, ordinal), how in stopped.items() if doing == "read"}
+    abandoned = {ordinal: fault for (doing, ordinal), fault in stopped.items() if doing == "read"}
     watch = Stopwatch()
     builder = PartBuilder(Path(folder), task.name, config, watch, CAREFUL_CHARACTERS if careful else PART_CHARACTERS)
     builder.parts = list(begun.parts)
     builder.units = {unit: list(spans) for unit, spans in begun.units.items()}
+    builder.again = set(begun.again)
     source, ordinal = raw_documents(task, config, abandoned), 0
     while True:
         start = time.perf_counter()
@@ -241,8 +247,8 @@ def clean_batch(
         unit, path, raw = following
         if ordinal >= begun.documents:
             workers.at("clean", ordinal)
-            how = stopped.get(("clean", ordinal)) or stopped.get(("sketch", ordinal))
-            row, document = _clean_one(raw, path, config, decisions, watch, how)
+            fault = stopped.get(("clean", ordinal)) or stopped.get(("sketch", ordinal))
+            row, document = _clean_one(raw, path, config, decisions, watch, fault)
             if careful and document is not None:
                 workers.at("sketch", ordinal)
                 try:
@@ -250,17 +256,18 @@ def clean_batch(
                 except Exception as error:
                     row, document = _without_document(raw, row, error, config, watch), None
             if builder.add(unit, row, document):
-                done = Begun(ordinal + 1, tuple(builder.parts), {u: tuple(s) for u, s in builder.units.items()})
-                workers.stored(done)
+                spans = {key: tuple(spans) for key, spans in builder.units.items()}
+                workers.stored(Begun(ordinal + 1, tuple(builder.parts), spans, frozenset(builder.again)))
         ordinal += 1
     builder.close_part()
     units = {unit: tuple(builder.units.get(unit, ())) for unit, _ in task.slices}
-    commit_batch(Path(folder), Batch(task.name, tuple(builder.parts), units, watch.seconds))
+    again = frozenset(builder.again)
+    commit_batch(Path(folder), Batch(task.name, tuple(builder.parts), units, watch.seconds, again))
     return task.name, ordinal, watch.seconds
 
 
 def _clean_one(
-    raw: RawDocument, path: str, config: Config, decisions: Decisions, watch: Stopwatch, stopped: str | None
+    raw: RawDocument, path: str, config: Config, decisions: Decisions, watch: Stopwatch, stopped: DocumentFailed | None
 ) -> tuple[dict[str, Any], Document | None]:
     """One raw document as a row of `PART`, and the cleaned document if it is one."""
     row: dict[str, Any] = {
@@ -273,7 +280,7 @@ def _clean_one(
     }
     try:
         if stopped is not None:
-            raise DocumentFailed(stopped)
+            raise stopped
         watch.enter("decoding")
         start = time.perf_counter()
         document, charset, newlines = to_document(raw)
@@ -313,6 +320,7 @@ def _without_document(
         "steps": 0,
         "characters_out": 0,
         "origin": 0,
+        "passing": getattr(error, "passing", False),
         "learned": 0,
     }
 
@@ -348,7 +356,7 @@ def finish_batch(
     keys: Sequence[tuple[int, ...]],
     config: Config,
     decisions: Decisions,
-    stopped: Mapping[tuple[str, int], str],
+    stopped: Mapping[Place, DocumentFailed],
     careful: bool,
 ) -> dict[str, float]:
     """Cleans some documents of a part again, now with the learned lines; gives seconds by stage."""
@@ -363,7 +371,7 @@ def finish_batch(
             workers.at("clean", ordinal)
             try:
                 if ("clean", ordinal) in stopped or ("sketch", ordinal) in stopped:
-                    raise DocumentFailed(stopped.get(("clean", ordinal)) or stopped["sketch", ordinal])
+                    raise stopped.get(("clean", ordinal)) or stopped["sketch", ordinal]
                 document = with_line_decisions(document_of_row(row), decisions)
                 document = clean_in_rounds(document, config, frozenset(learned), watch)
                 row.update(document_row(document, learned=row["learned"]))
@@ -373,12 +381,16 @@ def finish_batch(
             except (DocumentError, MemoryError) as error:
                 status, reason = getattr(error, "status", "failed"), getattr(error, "reason", None)
                 reason = reason or f"{watch.stage}: {too_much_memory(config)}"
-                row.update(status=status, reason=reason, text=None, characters_out=0, clean_sha256=None)
+                passing = getattr(error, "passing", False)
+                row.update(
+                    status=status, reason=reason, text=None, characters_out=0, clean_sha256=None, passing=passing
+                )
                 document = None
         finished.append(row)
         documents.append(document)
     workers.at(STORE, 0, STORE_ALLOWANCE)
     write_part(Path(folder), f"{name}-0000", finished, None, part_sketch(documents, config))
     span = Span(f"{name}-0000", 0, len(finished))
-    commit_batch(Path(folder), Batch(name, (span.part,), {name: (span,)}, watch.seconds))
+    again = frozenset([name] if any(row["passing"] for row in finished) else [])
+    commit_batch(Path(folder), Batch(name, (span.part,), {name: (span,)}, watch.seconds, again))
     return watch.seconds

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import pipeline
@@ -188,10 +189,14 @@ def _run(
             return result
         if dry_run and has_documents(published):
             return replace(result, report_path=folder.next / "report.html")  # a corpus is not replaced by a rehearsal
+        final = not pc.any(rows.column("passing")).as_py()
+
+        def mark(generation: str) -> str:
+            """What tells the next run that it has nothing to do: nothing, where it has something to try again."""
+            return run_mark(plan, config, decisions, generation, dry_run) if final else ""
+
         with clock.step("publish"):
-            new = folder.publish(
-                lambda name: remember(folder, run_mark(plan, config, decisions, name, dry_run), result)
-            )
+            new = folder.publish(lambda generation: remember(folder, mark(generation), result))
         after(folder, rows, learned, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
 

@@ -20,7 +20,8 @@ def finish(rows: Rows, learned: Learned, config: Config, executor: Executor, dec
         row_numbers = rows.row[documents]
         name = "finish-" + digest(part, row_numbers.tobytes(), repr(keys))[:20]
         places.append((documents, name))
-        if read_batch(rows.folder / f"{name}.json") is None:
+        batch = read_batch(rows.folder / f"{name}.json")
+        if batch is None or batch.again:
             tasks.append(
                 (str(rows.folder), part, name, row_numbers.tolist(), keys, config, decisions, executor.workers)
             )

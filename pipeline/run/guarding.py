@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pipeline import workers
 from pipeline.config import Config
-from pipeline.errors import CleanCorpusError, RunError
+from pipeline.errors import CleanCorpusError, DocumentFailed, RunError
 
 T = TypeVar("T")
 
@@ -19,24 +19,27 @@ BLIND = 3  # times that a worker may end before it said where it was
 
 def guarded(
     function: Callable[..., T],
-    arguments: Callable[[Mapping[Place, str], bool], tuple[Any, ...]],
+    arguments: Callable[[Mapping[Place, DocumentFailed], bool], tuple[Any, ...]],
     config: Config,
     pool_size: int,
     on_stored: Callable[[Any], None] | None = None,
 ) -> T:
     """What `function` gives in a worker, called again without the documents that stopped it.
 
-    `arguments(stopped, careful)` gives its arguments: the places that stopped a worker, with how, and whether to do
-    with each document alone what is quicker done with many. That is asked for where nobody knows which document it
-    was: the worker stopped, ran out of memory or raised while it stored a part. Raises RunError where a worker keeps
-    ending for no document's sake.
+    `arguments(stopped, careful)` gives its arguments: the places that stopped a worker, each with what makes the row
+    of that document, and whether to do with each document alone what is quicker done with many. That is asked for
+    where nobody knows which document it was: the worker stopped, ran out of memory or raised while it stored a part.
+    Raises RunError where a worker keeps ending for no document's sake.
     """
-    stopped: dict[Place, str] = {}
+    stopped: dict[Place, DocumentFailed] = {}
+    limits = config.limits
+    wall_seconds = max(limits.seconds, limits.wall_seconds)
     careful, blind = False, 0
-    with workers.shared_pool(pool_size, config.limits.memory_mb).worker() as worker:
+    with workers.shared_pool(pool_size, limits.memory_mb).worker() as worker:
         while True:
             try:
-                return worker.call(function, arguments(stopped, careful), config.limits.seconds, on_stored)  # type: ignore[no-any-return]
+                given = arguments(stopped, careful)
+                return worker.call(function, given, limits.seconds, wall_seconds, on_stored)  # type: ignore[no-any-return]
             except workers.WorkerStopped as stop:
                 if stop.place is None and blind < BLIND:
                     blind += 1
@@ -48,7 +51,7 @@ def guarded(
                         " Was it short of memory? Run again with fewer --workers."
                     ) from None
                 else:
-                    stopped[stop.place] = stop.how
+                    stopped[stop.place] = DocumentFailed(stop.how, stop.passing)
             except (CleanCorpusError, OSError, workers.WorkersClosed):
                 raise
             except Exception:

@@ -78,10 +78,10 @@ class Plan:
 
 
 def known_units(parts: Path) -> dict[str, tuple[Span, ...]]:
-    """Every unit that earlier runs cleaned, by key."""
+    """Every unit that earlier runs cleaned and that need not be done again, by key."""
     known: dict[str, tuple[Span, ...]] = {}
     for batch in read_batches(parts):
-        known.update(batch.units)
+        known.update((key, spans) for key, spans in batch.units.items() if key not in batch.again)
     return known
 
 

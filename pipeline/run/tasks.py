@@ -52,6 +52,7 @@ class Begun:
     documents: int = 0
     parts: tuple[str, ...] = ()
     units: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    again: frozenset[str] = frozenset()
 
 
 def clean_task(

@@ -87,7 +87,8 @@ def open_binary(file: SourceFile) -> BinaryIO:
     except RunError as error:
         raise DocumentFailed(str(error)) from None
     except Exception as error:
-        raise unreadable(error) from None
+        found = unreadable(error)
+        raise DocumentFailed(found.reason, True) if isinstance(found, DocumentFailed) else found from None
 
 
 def unreadable(error: Exception) -> DocumentFailed | DocumentRejected:
@@ -98,5 +99,6 @@ def unreadable(error: Exception) -> DocumentFailed | DocumentRejected:
         return DocumentFailed("vanished after it was found. Run again if it should be there.")
     if isinstance(error, PermissionError):
         return DocumentFailed("no permission to read it. Change its permissions and run again.")
+    said_by_system = isinstance(error, OSError) and error.errno is not None  # libraries raise OSError for bad bytes
     what = (error.strerror if isinstance(error, OSError) else None) or redacted(str(error))[:300]
-    return DocumentFailed(f"cannot be read: {what or type(error).__name__}")
+    return DocumentFailed(f"cannot be read: {what or type(error).__name__}", passing=said_by_system)

@@ -27,14 +27,33 @@ def at_each(count: int, stop_at: int, how: str) -> int:
     for ordinal in range(count):
         workers.at("clean", ordinal)
         if ordinal == stop_at:
-            {"hang": hang, "crash": crash, "kill": kill, "eat": eat, "leave": leave}[how]()
+            HOW[how]()
         workers.stored(ordinal)
+    return count
+
+
+def work_at_each(count: int, seconds: float) -> int:
+    """Uses the processor for so many seconds at each of `count` places."""
+    for ordinal in range(count):
+        workers.at("clean", ordinal)
+        start = time.process_time()
+        while time.process_time() - start < seconds:
+            pass
     return count
 
 
 def hang() -> None:
     while True:
         time.sleep(60)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def nap() -> None:
+    time.sleep(1)
 
 
 def crash() -> None:
@@ -53,6 +72,9 @@ def eat() -> None:
 
 def leave() -> None:
     os._exit(7)
+
+
+HOW = {"hang": hang, "spin": spin, "nap": nap, "crash": crash, "kill": kill, "eat": eat, "leave": leave}
 
 
 def process_id() -> int:

@@ -11,6 +11,7 @@ from pipeline.config import make_config
 from pipeline.run import run
 from tests.run.conftest import rows
 from tests.run.corpora import tree, write_corpus
+from tests.torture.harness import finished
 
 
 @pytest.fixture
@@ -102,6 +103,54 @@ def test_another_setting_cleans_again(raw, tmp_path):
     first = once_more(raw, clean)
     assert once_more(raw, clean, threshold=0.9).new_units == 0
     assert once_more(raw, clean, stages="encoding").new_units == first.new_units
+
+
+@pytest.mark.parametrize(("how", "reason"), [("kill", "SIGKILL"), ("crash", "SIGSEGV")])
+def test_what_the_machine_did_is_tried_again(tmp_path, how, reason):
+    """A document whose worker the system killed is tried again by the next run; one that crashes its worker is not.
+
+    What comes of the second try is what a run from scratch gives.
+    """
+    raw, clean = tmp_path / "raw", tmp_path / "clean"
+    write_corpus(raw, seed=5, articles=4)
+    story = raw / "site0" / "unlucky.txt"
+    story.write_text(f"The weir at Tresson was inspected by garbled-{how} on Monday, and found sound.\n" * 3)
+    orders = [{"wrap": "pipeline.stages.garbled:mend_garbled", "marker": "garbled"}]
+    finished(raw, clean, orders=orders)
+    assert reason in next(row["reason"] for row in rows(clean) if row["source"] == "site0/unlucky.txt")
+    again = once_more(raw, clean)
+    assert (again.new_units, again.published) == ((1, True) if how == "kill" else (0, False))
+    if how == "kill":
+        once_more(raw, tmp_path / "scratch")
+        ours, theirs = tree(clean), tree(tmp_path / "scratch")
+        for name in ("report.json", "report.html"):
+            ours.pop(name), theirs.pop(name)  # only one of them had a run before it to compare with
+        assert ours == theirs
+        assert not once_more(raw, clean).new_units
+
+
+def test_what_keeps_failing_changes_nothing(tmp_path):
+    """A document that is tried again in vain costs the try; the corpus stays as it is."""
+    raw, clean = tmp_path / "raw", tmp_path / "clean"
+    write_corpus(raw, seed=5, articles=4)
+    for name, marker in (("a", "garbled-kill"), ("b", "finish-kill")):
+        heading = (raw / "site0" / "story 000.txt").read_text().splitlines()[0]
+        text = f"{heading}\nThe weir at Tresson was inspected by {marker} on Monday, and found sound.\n" * 3
+        (raw / "site0" / f"{name}.txt").write_text(text)
+    orders = [
+        {"wrap": "pipeline.stages.garbled:mend_garbled", "marker": "garbled"},
+        {"wrap": "pipeline.stages.boilerplate:strip_boilerplate", "marker": "finish"},
+    ]
+    finished(raw, clean, orders=orders)
+    before = tree(clean)
+    for name in ("report.json", "report.html"):
+        before.pop(name)
+    finished(raw, clean, orders=orders)
+    after = tree(clean)
+    for name in ("report.json", "report.html"):
+        after.pop(name)
+    assert after == before
+    assert sum(row["status"] == "failed" for row in rows(clean)) == 2
 
 
 def test_deleting_the_state_costs_time_only(raw, tmp_path):

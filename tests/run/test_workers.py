@@ -43,7 +43,8 @@ def test_an_error_of_storage_is_the_functions_own(worker):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("hang", "took longer than 0.3 s"),
+        ("hang", "did not end within 3 s on the clock"),
+        ("spin", "took longer than 0.5 s of the processor"),
         ("crash", "SIGSEGV"),
         ("kill", "SIGKILL"),
         ("leave", "exit code 7"),
@@ -52,9 +53,11 @@ def test_an_error_of_storage_is_the_functions_own(worker):
 def test_names_the_place_that_stopped_it(worker, how, said):
     """Whatever ends a worker, the caller learns at which document, how, and what was stored before."""
     stored: list[int] = []
+    wall = 3 if how == "hang" else 600
     with pytest.raises(WorkerStopped, match=said) as stop:
-        worker.call(misbehaving.at_each, (5, 3, how), seconds=0.3, on_stored=stored.append)
+        worker.call(misbehaving.at_each, (5, 3, how), seconds=0.5, wall_seconds=wall, on_stored=stored.append)
     assert stop.value.place == ("clean", 3)
+    assert stop.value.passing == (how in ("hang", "kill")), "these may be the machine's fault"
     assert stored == [0, 1, 2]
     assert worker.call(misbehaving.double, (2,)) == 4, "the next call starts a new process"
 
@@ -67,7 +70,18 @@ def test_memory_is_bounded(worker):
 
 def test_the_limit_counts_from_the_last_place(worker):
     """Many quick documents may take longer together than the limit for one."""
-    assert worker.call(misbehaving.at_each, (2000, -1, "hang"), seconds=0.5) == 2000
+    assert worker.call(misbehaving.work_at_each, (20, 0.1), seconds=1) == 20
+
+
+def test_waiting_for_the_processor_is_not_held_against_a_document(worker):
+    """On a machine that does other work a document takes long on the clock and is no slower for it."""
+    assert worker.call(misbehaving.at_each, (3, 1, "nap"), seconds=0.3, wall_seconds=600) == 3
+
+
+def test_between_calls_no_limit_counts(worker):
+    """The limit ends with the call: what a worker does afterwards, for another call without a limit, is free."""
+    assert worker.call(misbehaving.double, (1,), seconds=0.3) == 2
+    assert worker.call(misbehaving.work_at_each, (1, 1.0)) == 1
 
 
 def test_a_closed_worker_says_so(worker):

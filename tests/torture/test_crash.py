@@ -228,7 +228,7 @@ def test_no_permission(corpora: dict, tmp_path: Path) -> None:
 def test_two_writers(corpora: dict, tmp_path: Path) -> None:
     """The second run on one CLEAN refuses at once and names the first, which is unharmed; a dead one's lock is free."""
     clean = yesterday(corpora, tmp_path / "clean")
-    orders = [{"wrap": "pipeline.stages.repeats:strip_repeats", "always": "hang"}]
+    orders = [{"wrap": "pipeline.stages.repeats:strip_repeats", "always": "wait"}]
     first = start(corpora["raw"], clean, "--workers", 1, orders=orders)
     lock = clean / ".state" / "lock"
     while str(first.pid) not in lock.read_text():

@@ -19,7 +19,8 @@ ORDERS = [
     {"wrap": "pipeline.stages.boilerplate:strip_boilerplate", "marker": "finish"},
 ]
 POISONS = {  # file → (what stands in it, what its reason says)
-    "a-hang.txt": ("garbled-hang", r"garbled: took longer than 4 s"),
+    "a-hang.txt": ("garbled-hang", r"garbled: took longer than 4 s of the processor"),
+    "a-wait.txt": ("garbled-wait", r"garbled: did not end within 40 s on the clock"),
     "b-crash.txt": ("garbled-crash", r"garbled: crashed its worker (SIGSEGV)"),
     "c-kill.txt": ("garbled-kill", r"garbled: crashed its worker (SIGKILL)"),
     "d-eat.txt": ("garbled-eat", r"garbled: needed more than 256 MiB of memory"),
@@ -29,10 +30,10 @@ POISONS = {  # file → (what stands in it, what its reason says)
     "h-sketch.txt": ("sketch-eat", r"sketch: needed more than 256 MiB of memory"),
     "i-sketch.txt": ("sketch-raise", r"sketch: RuntimeError: sabotage"),
     "j-finish.txt": ("finish-crash", r"boilerplate: crashed its worker (SIGSEGV)"),
-    "k-finish.txt": ("finish-hang", r"boilerplate: took longer than 4 s"),
+    "k-finish.txt": ("finish-hang", r"boilerplate: took longer than 4 s of the processor"),
     "l-finish.txt": ("finish-eat", r"boilerplate: needed more than 256 MiB of memory"),
 }
-LIMITS = {"seconds": 4, "memory_mb": 256}
+LIMITS = {"seconds": 4, "wall_seconds": 40, "memory_mb": 256}
 
 
 def healthy(folder: Path, rng: random.Random, count: int) -> list[str]:
@@ -48,7 +49,7 @@ def site_page(text: str) -> str:
 
 
 def test_many_poisons_in_one_batch(tmp_path: Path) -> None:
-    """Twelve ways to fail in a stage, in sketching and in the second pass: a row each, all others kept."""
+    """Thirteen ways to fail in a stage, in sketching and in the second pass: a row each, all others kept."""
     raw, clean, rng = tmp_path / "raw", tmp_path / "clean", random.Random(5)
     raw.mkdir()
     good = healthy(raw, rng, 12)

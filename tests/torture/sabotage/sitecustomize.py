@@ -1,9 +1,9 @@
 """Makes the product misbehave from outside: put on PYTHONPATH, it is imported by the run, its fork server and workers.
 
 SABOTAGE holds a JSON list of orders. `{"wrap": "module:function", "marker": text}`: the function, given the marker,
-does what follows the marker in the text (hang, crash, eat, kill, leave); with `"always": how` it does that in any
-worker. `{"step": n, "folder": CLEAN}`: the process group is killed
-just before the n-th time that a name appears in CLEAN. `{"no_sockets": true}`: connecting anywhere raises.
+does what follows the marker in the text (hang, wait, crash, eat, kill, leave, raise); with `"always": how` it does that
+in any worker. `{"step": n, "folder": CLEAN}`: the process group is killed just before the n-th time that a name appears
+in CLEAN. `{"no_sockets": true}`: connecting anywhere raises.
 """
 
 import ctypes
@@ -21,6 +21,9 @@ from pathlib import Path
 
 def misbehave(how):
     if how == "hang":
+        while True:
+            pass
+    if how == "wait":
         while True:
             time.sleep(60)
     if how == "kill-run":
@@ -54,7 +57,7 @@ def texts_of(value):
 
 
 def wrapped(function, marker):
-    pattern = re.compile(re.escape(marker) + "-(hang|crash|eat|kill|leave|raise)")
+    pattern = re.compile(re.escape(marker) + "-(hang|wait|crash|eat|kill|leave|raise)")
 
     def call(*arguments, **named):
         for text in texts_of([*arguments, *named.values()]):
