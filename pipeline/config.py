@@ -88,6 +88,7 @@ class Near(Section):
 class Overlap(Section):
     """The same material retold, or one document inside another."""
 
+    find: bool = Field(True, description="look for overlapping documents; false: exact and near duplicates only")
     contained: float = Field(
         0.9, gt=0, le=1, description="share of the smaller document that must stand in the other for 'contained'"
     )

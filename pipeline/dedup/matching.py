@@ -156,7 +156,7 @@ class _Job:
         self.near_edges_decided = certain
         self.near_choice = stars.choose(certain, self.texts.values, config.keep == "best")
         centre = self.near_choice[0]
-        eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words)
+        eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words) & config.overlap.find
         pairs = self._share_rare_words(eligible)
         marked = np.zeros(self.nodes, bool)
         a, b = unpack(pairs)

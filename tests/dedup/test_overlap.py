@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import Config, Overlap
 from pipeline.dedup import compare
 from tests.dedup.corpora import find
 
@@ -127,3 +128,11 @@ def test_compare_of_equal_and_of_empty_texts() -> None:
     assert not same.only_a and {sentence.match for sentence in same.sentences_a} == {"same"}
     assert compare("", "").sentences_a == ()
     assert compare(HARBOUR, "").only_a == compare("", HARBOUR).only_b
+
+
+def test_overlap_can_be_left_out(tmp_path: Path) -> None:
+    """With `overlap.find` off, retold documents stay, and near duplicates still go with all their evidence."""
+    texts = [HARBOUR, RETOLD, HARBOUR.replace("Varno", "Varna", 1)]
+    found = find(texts, tmp_path, Config(overlap=Overlap(find=False)))
+    assert sorted(found.relation.tolist()) == [0, 0, 2]
+    assert found.evidence["coverage"].to_pylist()[0] > 0.5
