@@ -149,7 +149,8 @@ class PrefectExecutor:
 
 NAMES = {
     "clean_task": "clean",
-    "finish_part": "take out what recurs",
+    "finish_task": "take out what recurs",
+    "merge_parts": "put small part files together",
     "write_block": "write",
 }
 

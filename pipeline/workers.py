@@ -312,6 +312,16 @@ class WorkerPool:
         finally:
             self._free.put(taken)
 
+    def rest(self) -> None:
+        """Ends the processes of free workers, and with them the memory they hold; the next call starts new ones."""
+        resting = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                resting.append(self._free.get_nowait())
+        for worker in resting:
+            worker.kill()
+            self._free.put(worker)
+
     def close(self) -> None:
         """Ends every worker, also one that a thread is waiting for; calls under way raise WorkersClosed."""
         for worker in self._all:
@@ -328,6 +338,13 @@ def shared_pool(size: int, memory_mb: int | None = None) -> WorkerPool:
         if (size, memory_mb) not in _pools:
             _pools[size, memory_mb] = WorkerPool(size, memory_mb)
         return _pools[size, memory_mb]
+
+
+def rest_shared_pools() -> None:
+    """Gives back the memory of workers that nobody uses now: a corpus that is cleaned needs none of them."""
+    with _pools_lock:
+        for pool in _pools.values():
+            pool.rest()
 
 
 def close_shared_pools() -> None:

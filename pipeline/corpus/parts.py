@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Batch:
     """A finished batch: its parts, and for each unit key (hex) the spans that hold its documents, in order.
 
     `again`: the units that the next run does again, for some document failed where it may be the machine's fault.
+    `bytes`: what the files of each part take, once they stand.
     """
 
     name: str
@@ -44,6 +45,29 @@ class Batch:
     units: Mapping[str, tuple[Span, ...]]
     seconds: Mapping[str, float]
     again: frozenset[str] = frozenset()
+    bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+class Known:
+    """What is cleaned: the spans of each unit; of each part its bytes and rows, and whether it may be done again."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, tuple[Span, ...]] = {}
+        self.bytes: dict[str, int] = {}
+        self.rows: dict[str, int] = {}
+        self.unsettled: set[str] = set()
+
+    def add(self, batch: Batch, settled: bool = False) -> None:
+        """Takes in a batch; `settled`: only the units that need not be done again."""
+        for key, spans in batch.units.items():
+            if not (settled and key in batch.again):
+                self.units[key] = spans
+        self.bytes.update(batch.bytes)
+        for spans in batch.units.values():
+            for span in spans:
+                self.rows[span.part] = max(self.rows.get(span.part, 0), span.first + span.count)
+        if batch.again:
+            self.unsettled.update(batch.parts)
 
 
 def part_file(folder: Path, part: str, what: str) -> Path:
@@ -55,7 +79,13 @@ def write_part(
     folder: Path, part: str, rows: Sequence[Mapping[str, Any]], lines: pa.Table | None, sketch: pa.Table | None
 ) -> None:
     """Writes the files of one part, each whole or not at all."""
-    documents = pa.Table.from_pylist(list(rows), schema=PART)
+    write_part_tables(folder, part, pa.Table.from_pylist(list(rows), schema=PART), lines, sketch)
+
+
+def write_part_tables(
+    folder: Path, part: str, documents: pa.Table, lines: pa.Table | None, sketch: pa.Table | None
+) -> None:
+    """As `write_part`, of documents that are a table already."""
     write_parquet(documents, part_file(folder, part, "documents.parquet"))
     write_parquet(lines if lines is not None else LINES.empty_table(), part_file(folder, part, "lines.parquet"))
     if sketch is not None:
@@ -109,15 +139,17 @@ def read_batch(path: Path) -> Batch | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         parts = tuple(value["parts"])
+        held = {}
         for part, sizes in zip(parts, value["sizes"], strict=True):
             for what, size in zip(FILES, sizes, strict=True):
                 if size >= 0 and part_file(path.parent, part, what).stat().st_size != size:
                     return None
+            held[part] = sum(max(0, size) for size in sizes)
         units = {
             key: tuple(Span(parts[number], first, count) for number, first, count in spans)
             for key, spans in value["units"].items()
         }
-        return Batch(path.stem, parts, units, value["seconds"], frozenset(value["again"]))
+        return Batch(path.stem, parts, units, value["seconds"], frozenset(value["again"]), held)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 

@@ -21,7 +21,7 @@ from pipeline.document import Document, Edit
 from pipeline.errors import DocumentError, DocumentFailed
 from pipeline.run.cleaning import Stopwatch, clean_document, clean_in_rounds, with_line_decisions
 from pipeline.run.guarding import STORE, STORE_ALLOWANCE, Place, too_much_memory
-from pipeline.run.tasks import Begun, CleanTask, digest
+from pipeline.run.tasks import Begun, CleanTask, FinishTask, digest
 from pipeline.sources import RawDocument, Slice, read, to_document
 from pipeline.stages.boilerplate import anchor_key, line_keys
 
@@ -349,22 +349,19 @@ def document_of_row(row: dict[str, Any]) -> Document:
 
 
 def finish_batch(
+    task: FinishTask,
     folder: str,
-    part: str,
-    name: str,
-    rows: Sequence[int],
-    keys: Sequence[tuple[int, ...]],
     config: Config,
     decisions: Decisions,
     stopped: Mapping[Place, DocumentFailed],
     careful: bool,
-) -> dict[str, float]:
-    """Cleans some documents of a part again, now with the learned lines; gives seconds by stage."""
+) -> str:
+    """Cleans some documents of a part again, now with the learned lines; gives the name of the batch they make."""
     watch = Stopwatch()
-    table = read_documents(Path(folder), part).take(list(rows))
+    table = read_documents(Path(folder), task.part).take(list(task.rows))
     finished: list[dict[str, Any]] = []
     documents: list[Document | None] = []
-    for ordinal, (row, learned) in enumerate(zip(table.to_pylist(), keys, strict=True)):
+    for ordinal, (row, learned) in enumerate(zip(table.to_pylist(), task.lines, strict=True)):
         row = {**row, "learned": int(digest(repr(learned))[:16], 16)}
         document = None
         if row["status"] == "clean":
@@ -389,8 +386,13 @@ def finish_batch(
         finished.append(row)
         documents.append(document)
     workers.at(STORE, 0, STORE_ALLOWANCE)
-    write_part(Path(folder), f"{name}-0000", finished, None, part_sketch(documents, config))
-    span = Span(f"{name}-0000", 0, len(finished))
-    again = frozenset([name] if any(row["passing"] for row in finished) else [])
-    commit_batch(Path(folder), Batch(name, (span.part,), {name: (span,)}, watch.seconds, again))
-    return watch.seconds
+    part = f"{task.name}-0000"
+    write_part(Path(folder), part, finished, None, part_sketch(documents, config))
+    units, again, first = {}, set(), 0
+    for key, count in task.units:
+        units[key] = (Span(part, first, count),)
+        if any(row["passing"] for row in finished[first : first + count]):
+            again.add(key)
+        first += count
+    commit_batch(Path(folder), Batch(task.name, (part,), units, watch.seconds, frozenset(again)))
+    return task.name

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,13 +25,15 @@ from pipeline.errors import GateError, RunError, UsageError
 from pipeline.executors import Executor, LocalExecutor
 from pipeline.progress import Progress, Silent
 from pipeline.run.changes import Changes, changes_since
+from pipeline.run.compacting import compact
 from pipeline.run.finishing import finish
-from pipeline.run.learning import Learned, learn, nothing_learned
+from pipeline.run.learning import learn, nothing_learned
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
 from pipeline.run.remote import RemoteClean
 from pipeline.run.rows import Rows
 from pipeline.run.tasks import clean_task, digest
 from pipeline.sources.storage import filesystem, is_remote, local_path
+from pipeline.workers import rest_shared_pools
 
 T = TypeVar("T")
 
@@ -173,7 +175,8 @@ def _run(
         with clock.step("learn"):
             learned = learn(rows) if learns(config) else nothing_learned()
         with clock.step("finish"):
-            rows = finish(rows, learned, config, executor, decisions)
+            cleaned, rows = rows, finish(rows, plan, learned, config, executor, decisions)
+        rest_shared_pools()
         with clock.step("match"):
             decided = fates(rows, config, executor, folder.scratch, decisions, published)
         with clock.step("write"):
@@ -197,7 +200,7 @@ def _run(
 
         with clock.step("publish"):
             new = folder.publish(lambda generation: remember(folder, mark(generation), result))
-        after(folder, rows, learned, clock, stages)
+        after(folder, {*rows.parts, *cleaned.parts}, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
 
 
@@ -241,7 +244,6 @@ def clean_all(
 ) -> tuple[Plan, Rows]:
     """Cleans what no earlier run has; gives every document of this run, in source order."""
     plan = Plan(known_units(folder.parts))
-    known = dict(plan.known)
     arguments = (
         (task, str(folder.parts), config, decisions, executor.workers) for task in batches(raw, config, decisions, plan)
     )
@@ -250,11 +252,12 @@ def clean_all(
         batch = read_batch(folder.parts / f"{name}.json")
         if batch is None:
             raise RunError(f"{folder.parts}: batch {name} is not whole. Free some space and run again.")
-        known.update(batch.units)
+        plan.known.add(batch)
         stages.update(seconds)
         done += documents
         progress.advance("clean", done)
-    return plan, Rows.of_spans(folder.parts, (span for key in plan.units for span in known.get(key, ())))
+    compact(folder.parts, plan.units, plan.known, executor)
+    return plan, Rows.of_spans(folder.parts, (span for key in plan.units for span in plan.known.units.get(key, ())))
 
 
 def run_mark(plan: Plan, config: Config, decisions: Decisions, generation: str, dry_run: bool) -> str:
@@ -346,12 +349,12 @@ def remember(folder: CleanFolder, mark: str, result: RunResult) -> None:
     write_json(last, folder.state / "last.json")
 
 
-def after(folder: CleanFolder, rows: Rows, learned: Learned, clock: Clock, stages: Counter[str]) -> None:
+def after(folder: CleanFolder, parts: Collection[str], clock: Clock, stages: Counter[str]) -> None:
     """The times of this run for whoever wants to see them; what the next run cannot build on is deleted."""
     from pipeline.report import write_times
 
     times = {"version": pipeline.__version__, "seconds": clock.seconds, "stage_seconds": dict(stages)}
     write_json(times, folder.state / "run.json")
     write_times(folder.state, times)
-    remove_parts(folder.parts, {*rows.parts, *learned.touched})
+    remove_parts(folder.parts, parts)
     shutil.rmtree(folder.scratch, ignore_errors=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -91,8 +91,7 @@ def learn(rows: Rows) -> Learned:
         counters[buckets.astype(np.int64)] += counts.astype(np.int32)
     if not (counters >= LEAST_DOCUMENTS).any():
         return nothing_learned()
-    gathered: dict[str, list[object]] = defaultdict(list)
-    anchors: dict[int, set[int]] = defaultdict(set)
+    found: dict[int, Recurring] = {}
     for part, indices in by_part:
         table, index = live_lines(rows, part, indices, ["site", "key", "line", "anchor"])
         hashes = line_hashes(table)
@@ -100,18 +99,51 @@ def learn(rows: Rows) -> Learned:
         if not len(recurring):
             continue
         sources = read_documents(rows.folder, part, ["source"]).column("source")
-        for at, anchor in zip(recurring.tolist(), table.column("anchor").to_numpy()[recurring].tolist(), strict=True):
-            seen = anchors[int(hashes[at])]
-            if anchor in seen or len(seen) >= ANCHORS_KEPT:
-                continue
-            seen.add(anchor)
-            gathered["site"].append(table.column("site")[at].as_py())
-            gathered["key"].append(table.column("key")[at].as_py())
-            gathered["line"].append(table.column("line")[at].as_py())
-            gathered["anchor"].append(anchor)
-            gathered["source"].append(sources[int(rows.row[index[at]])].as_py())
-    learned = learn_lines(pa.table({name: gathered[name] for name in COUNTS.names}, schema=COUNTS))
+        some = table.take(pa.array(recurring))
+        of_lines = sources.take(pa.array(rows.row[index[recurring]]))
+        columns = (some.column(name).to_pylist() for name in ("site", "key", "line", "anchor"))
+        for line_hash, site, key, line, anchor, source in zip(
+            hashes[recurring].tolist(), *columns, of_lines.to_pylist(), strict=True
+        ):
+            known = found.get(line_hash)
+            if known is None:
+                known = found[line_hash] = Recurring(site, key, source, line)
+            known.see(anchor, source, line)
+    learned = learn_lines(counted(found.values()))
     return Learned(learned, touched_documents(rows, by_part, learned))
+
+
+@dataclass
+class Recurring:
+    """A line that may recur: the documents counted of it by their anchors, and the least source that holds it.
+
+    Which it is does not depend on the order in which its documents are seen.
+    """
+
+    site: str
+    key: int
+    source: str
+    line: str
+    anchors: set[int] = field(default_factory=set)
+
+    def see(self, anchor: int, source: str, line: str) -> None:
+        """Counts a document."""
+        if len(self.anchors) < ANCHORS_KEPT:
+            self.anchors.add(anchor)
+        if (source, line) < (self.source, self.line):
+            self.source, self.line = source, line
+
+
+def counted(lines: Iterable[Recurring]) -> pa.Table:
+    """`COUNTS`: a row for each document counted, with the source that stands for all."""
+    gathered: dict[str, list[object]] = {name: [] for name in COUNTS.names}
+    for one in lines:
+        if len(one.anchors) < LEAST_DOCUMENTS:
+            continue
+        for anchor in one.anchors:
+            for name, value in zip(COUNTS.names, (one.site, one.key, one.line, anchor, one.source), strict=True):
+                gathered[name].append(value)
+    return pa.table(gathered, schema=COUNTS)
 
 
 def touched_documents(

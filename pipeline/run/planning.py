@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pipeline
 from pipeline.config import Config
-from pipeline.corpus.parts import Span, read_batches
+from pipeline.corpus.parts import Known, read_batches
 from pipeline.decisions import Decisions
 from pipeline.run.tasks import CleanTask, digest
 from pipeline.sources import Scan, Slice, SourceFile, discover, scan
@@ -69,7 +69,7 @@ def decided_alone(decisions: Decisions) -> dict[str, str]:
 class Plan:
     """What a run found: the units in source order, and the spans of those cleaned before."""
 
-    known: Mapping[str, tuple[Span, ...]]
+    known: Known
     units: list[str] = field(default_factory=list)
     files: int = 0
     input_bytes: int = 0
@@ -77,11 +77,11 @@ class Plan:
     new: int = 0
 
 
-def known_units(parts: Path) -> dict[str, tuple[Span, ...]]:
-    """Every unit that earlier runs cleaned and that need not be done again, by key."""
-    known: dict[str, tuple[Span, ...]] = {}
+def known_units(parts: Path) -> Known:
+    """What earlier runs cleaned and need not be done again."""
+    known = Known()
     for batch in read_batches(parts):
-        known.update((key, spans) for key, spans in batch.units.items() if key not in batch.again)
+        known.add(batch, settled=True)
     return known
 
 
@@ -116,7 +116,7 @@ def batches(raw: str, config: Config, decisions: Decisions, plan: Plan) -> Itera
         for piece, content in scanned:
             key = unit_key(piece, content, mark + alone.get(file.path, ""))
             plan.units.append(key)
-            if key in plan.known:
+            if key in plan.known.units:
                 plan.reused += 1
                 continue
             plan.new += 1

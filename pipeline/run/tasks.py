@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -46,6 +46,17 @@ class CleanTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishTask:
+    """Documents of one part that hold learned lines: the units they make (key, how many), their rows, their lines."""
+
+    name: str
+    part: str
+    units: tuple[tuple[str, int], ...]
+    rows: tuple[int, ...]
+    lines: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """How far a call got before it was stopped: documents stored in whole parts, and where those parts stand."""
 
@@ -78,21 +89,12 @@ def clean_task(
     return cast("tuple[str, int, dict[str, float]]", name_documents_seconds)
 
 
-def finish_part(
-    folder: str,
-    part: str,
-    name: str,
-    rows: Sequence[int],
-    keys: Sequence[tuple[int, ...]],
-    config: Config,
-    decisions: Decisions,
-    pool_size: int,
-) -> dict[str, float]:
+def finish_task(task: FinishTask, folder: str, config: Config, decisions: Decisions, pool_size: int) -> str:
     """`finish_batch` in a killable worker process: a document that stops its worker becomes a `failed` row."""
-    seconds = guarded(
+    name = guarded(
         Late("pipeline.run.batches", "finish_batch"),
-        lambda stopped, careful: (folder, part, name, rows, keys, config, decisions, stopped, careful),
+        lambda stopped, careful: (task, folder, config, decisions, stopped, careful),
         config,
         pool_size,
     )
-    return cast("dict[str, float]", seconds)
+    return cast("str", name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.executors import LocalExecutor
-from pipeline.workers import Worker, WorkersClosed, WorkerStopped
+from pipeline.workers import Worker, WorkerPool, WorkersClosed, WorkerStopped
 from tests.run import misbehaving
 
 
@@ -90,6 +90,21 @@ def test_a_closed_worker_says_so(worker):
     worker.close()
     with pytest.raises(WorkersClosed):
         worker.call(misbehaving.double, (1,))
+
+
+def test_resting_gives_back_memory_and_nothing_else():
+    """A pool at rest has no processes; a call under way goes on, and the next call starts a process again."""
+    pool = WorkerPool(2)
+    with pool.worker() as busy:
+        first = busy.call(misbehaving.process_id, ())
+        with pool.worker() as other:
+            idle = other.call(misbehaving.process_id, ())
+        pool.rest()
+        assert not Path(f"/proc/{idle}").exists()
+        assert busy.call(misbehaving.process_id, ()) == first
+    with pool.worker() as one, pool.worker() as two:
+        assert {one.call(misbehaving.double, (1,)), two.call(misbehaving.double, (2,))} == {2, 4}
+    pool.close()
 
 
 def test_executor_keeps_the_order():
