@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.corpus.tables import LINES, PART
 
 ROW_GROUP = 10_000
+PART_GROUP = 500  # rows of a part: what is decoded to see one document
 FILES = ("documents.parquet", "lines.parquet", "sketch.arrow")
 
 
@@ -86,7 +88,7 @@ def write_part_tables(
     folder: Path, part: str, documents: pa.Table, lines: pa.Table | None, sketch: pa.Table | None
 ) -> None:
     """As `write_part`, of documents that are a table already."""
-    write_parquet(documents, part_file(folder, part, "documents.parquet"))
+    write_parquet(documents, part_file(folder, part, "documents.parquet"), group=PART_GROUP)
     write_parquet(lines if lines is not None else LINES.empty_table(), part_file(folder, part, "lines.parquet"))
     if sketch is not None:
         write_arrow(sketch, part_file(folder, part, "sketch.arrow"))
@@ -162,10 +164,22 @@ def read_batches(folder: Path) -> Iterator[Batch]:
             yield batch
 
 
-def read_documents(folder: Path, part: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The documents of a part, all columns or some."""
-    path = part_file(folder, part, "documents.parquet")
-    return pq.read_table(path, columns=list(columns) if columns else None, memory_map=True, partitioning=None)
+def read_documents(
+    folder: Path, part: str, columns: Sequence[str] | None = None, rows: np.ndarray | None = None
+) -> pa.Table:
+    """The documents of a part, all of them or those at `rows` (in that order), all columns or some."""
+    names = list(columns) if columns else None
+    with pq.ParquetFile(part_file(folder, part, "documents.parquet"), memory_map=True) as file:
+        if rows is None:
+            return file.read(columns=names)
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
+        group_of = np.searchsorted(first, rows, side="right") - 1
+        groups = np.unique(group_of)
+        table = file.read_row_groups(groups.tolist(), columns=names)
+        start = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.diff(first)[groups])))  # of each group read
+        at = start[np.searchsorted(groups, group_of)] + rows - first[group_of]
+        return table if len(at) == len(table) and (np.diff(at) == 1).all() else table.take(pa.array(at))
 
 
 def read_lines(folder: Path, part: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -83,13 +83,17 @@ def choose_examples(
         at = sources.row(source)
         columns = ["source", "site", "language", "status", "canonical_source"]
         about[source] = manifest.take([at], columns)[0] if at is not None else {"site": None, "language": None}
+    chosen = {
+        name: spread([{**read[row], "site": about[read[row]["source"]]["site"]} for row in rows], SHOWN_EXAMPLES)
+        for name, rows in pools.items()
+    }
+    of_source = edits.rows_of("source", {row["source"] for rows in chosen.values() for row in rows})
     made: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for name, rows in pools.items():
-        candidates = [{**read[row], "site": about[read[row]["source"]]["site"]} for row in rows]
+    for name, rows in chosen.items():
         made[name] = []
-        for row in spread(candidates, SHOWN_EXAMPLES):
+        for row in rows:
             source = row["source"]
-            all_edits = [edit_from(other) for other in edits.take(edits.where("source", source))]
+            all_edits = [edit_from(other) for other in of_source[source]]
             example = in_context(edit_from(row), final_text(source, about[source]), all_edits)
             made[name].append(
                 {"source": source, "site": row["site"], "language": about[source].get("language"), **example}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,23 @@ class Table:
             inside = np.flatnonzero(pc.fill_null(pc.equal(column, value), False).to_numpy())
             found.append(inside + self._starts[group])
         return np.concatenate(found)
+
+
+    def rows_of(self, name: str, values: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """Rows whose column `name` is one of `values`, by value, in file order: each row group is read once."""
+        at = self.file.schema_arrow.get_field_index(name)
+        found: dict[str, list[dict[str, Any]]] = {value: [] for value in values}
+        wanted = pa.array(sorted(found), pa.string())
+        for group in range(self.file.metadata.num_row_groups):
+            statistics = self.file.metadata.row_group(group).column(at).statistics
+            known = statistics is not None and statistics.has_min_max
+            if known and not any(_may_hold(statistics, value) for value in found):
+                continue
+            inside = pc.is_in(self.file.read_row_group(group, columns=[name])[name], value_set=wanted)
+            if pc.any(inside).as_py():
+                for row in self.file.read_row_group(group).filter(inside).to_pylist():
+                    found[row[name]].append(row)
+        return found
 
 
 def _may_hold(statistics: Any, value: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline import workers
@@ -358,7 +359,7 @@ def finish_batch(
 ) -> str:
     """Cleans some documents of a part again, now with the learned lines; gives the name of the batch they make."""
     watch = Stopwatch()
-    table = read_documents(Path(folder), task.part).take(list(task.rows))
+    table = read_documents(Path(folder), task.part, rows=np.array(task.rows))
     finished: list[dict[str, Any]] = []
     documents: list[Document | None] = []
     for ordinal, (row, learned) in enumerate(zip(table.to_pylist(), task.lines, strict=True)):

@@ -100,7 +100,7 @@ def merge_parts(folder: str, units: Sequence[Unit]) -> str:
     total = 0
     for part, rows in rows_of.items():
         first[part] = total
-        documents.append(read_documents(home, part).take(pa.array(rows)))
+        documents.append(read_documents(home, part, rows=np.array(rows)))
         lines.append(moved_lines(read_lines(home, part), np.array(rows), total))
         path = part_file(home, part, "sketch.arrow")
         if path.exists():

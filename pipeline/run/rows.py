@@ -54,7 +54,7 @@ class Rows:
         wanted = np.arange(len(self)) if indices is None else np.asarray(indices)
         tables, places = [], []
         for part, run in self.by_part(np.unique(wanted)):
-            tables.append(read_documents(self.folder, part, names).take(pa.array(self.row[run])))
+            tables.append(read_documents(self.folder, part, names, self.row[run]))
             places.append(run)
         if not tables:
             from pipeline.corpus.tables import PART

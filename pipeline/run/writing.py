@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline.config import Config
 from pipeline.corpus.output import document_id, json_line, markdown_document, markdown_paths
-from pipeline.corpus.parts import write_arrow, write_parquet
+from pipeline.corpus.parts import ROW_GROUP, write_arrow, write_parquet
 from pipeline.corpus.tables import DOCUMENTS, DROPPED, EDITS, EVIDENCE, LEARNED, MANIFEST, RELATED
 from pipeline.executors import Executor
 from pipeline.run.matching import DUPLICATE, KEPT, RELATIONS, STATUSES, Fates
@@ -258,12 +258,12 @@ def dropped_row(row: Mapping[str, Any], fate: Mapping[str, Any]) -> dict[str, An
 
 
 def join_parquet(fragments: Sequence[Path], schema: pa.Schema, path: Path) -> None:
-    """One Parquet file from the blocks' fragments, a row group each; empty fragments leave no trace."""
+    """One Parquet file from the blocks' fragments; row groups end where they do, and empty ones leave no trace."""
     with pq.ParquetWriter(path.with_suffix(".parquet"), schema, compression="zstd") as out:
         for fragment in fragments:
             table = pq.read_table(fragment, schema=schema, partitioning=None)
             if table.num_rows:
-                out.write_table(table)
+                out.write_table(table, row_group_size=ROW_GROUP)
             fragment.unlink()
 
 
