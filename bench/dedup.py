@@ -5,7 +5,8 @@
 Each contestant runs in a process of its own on the same JSONL and is timed from the file to clusters: seconds on the
 clock and seconds of CPU, workers included; peak memory is that process's plus, for each worker, the largest worker's.
 `ours-near` does what the others do, `ours` also finds overlapping documents; both prove each pair exactly and write
-down what each dropped document loses, where the others stop at components of estimated Jaccard. Truth is exact Jaccard over 5-word shingles of documents of one origin.
+down what each dropped document loses, where the others stop at components of estimated Jaccard. Truth is exact Jaccard
+over 5-word shingles of documents of one origin.
 All use 128 permutations, 21 bands of 6 rows. rensa is given its default hashing and the same bands.
 """
 
