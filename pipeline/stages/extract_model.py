@@ -24,8 +24,8 @@ LEAVES = 16  # leaves of one tree at most: one bit each of an unsigned 16-bit nu
 # more likely a caption of a teaser than content: F-beta then leans to precision.
 CLEAR = 0.8
 CLEAR_BETA = 0.6
-AGREEMENT = 0.6  # share of the chosen words that the voter chose too
-SURE = 0.85
+AGREEMENT = 0.5  # share of the chosen words that the voter chose too
+SURE = 0.8
 ROWS = 512  # blocks scored at a time, which bounds memory: 512 rows × 1,700 conditions × 2 bytes ≈ 2 MB
 
 
