@@ -18,6 +18,7 @@ from pipeline.stages.lines import Line, body_span, split_lines
 MIN_DOCUMENTS = 5  # distinct articles of one site that hold the line; absolute, so that a new document never un-learns
 MOST_WORDS = 60  # a longer line is a paragraph
 WRAP_CHARACTERS = 50  # a line this long with a neighbour that goes on in lower case is wrapped prose
+INTRODUCTION_WORDS = 10  # a line this long that ends in a colon says what follows it
 EDGE, SIGNED = "\x02", "\x03"  # stand in a key for the end of the text, and for a line that needs no neighbour
 
 LEARNED = pa.schema(
@@ -67,17 +68,26 @@ def candidates(lines: list[Line], language: str | None) -> list[tuple[int, Line]
 
 
 def _wrapped(lines: list[Line], index: int) -> bool:
-    """Whether the line is part of a paragraph broken into lines of one width (a licence, an old e-mail)."""
-    line = lines[index]
-    if line.shown[0].islower():
+    """Whether the line is part of a paragraph broken into lines of one width (a licence, an old e-mail).
+
+    Marks in front of every line (`* `, `// `, `> `) do not count; what is set in capitals goes on in capitals.
+    """
+    line, shown = lines[index], _bare(lines[index])
+    if shown[:1].islower() or (line.size >= INTRODUCTION_WORDS and shown.endswith((":", "："))):
         return True
     before = lines[index - 1] if index else None
     if before and before.number == line.number - 1 and len(before.shown) >= WRAP_CHARACTERS and not before.stopped:
         return True
     behind = lines[index + 1] if index + 1 < len(lines) else None
-    return bool(
-        behind and behind.number == line.number + 1 and len(line.shown) >= WRAP_CHARACTERS and behind.shown[0].islower()
-    )
+    if not behind or behind.number != line.number + 1 or len(line.shown) < WRAP_CHARACTERS or line.stopped:
+        return False
+    more = _bare(behind)
+    return more[:1].islower() or len(behind.shown) >= WRAP_CHARACTERS or (shown.isupper() and more.isupper())
+
+
+def _bare(line: Line) -> str:
+    """The line without the marks of a comment or a quotation in front of it."""
+    return line.shown.lstrip("*/#;>|- \t")
 
 
 def line_keys(document: Document) -> list[tuple[int, str]]:

@@ -211,15 +211,29 @@ def test_learning_again_on_the_cleaned_corpus_finds_nothing() -> None:
     assert learn_lines(counts_of(cleaned)).num_rows == 0
 
 
-def test_wrapped_paragraphs_are_no_candidates() -> None:
-    """Clauses shared by many licences, broken into lines of one width, are prose."""
-    clause = (
-        "Permission is granted to everyone to copy and to use the tide tables\n"
-        "of the port of Lindholm, for any purpose and without a fee, as long as\n"
-        "the port is named as their source on every copy that is given away.\n"
-    )
+CLAUSE = (
+    "Permission without restriction concerning commercial reproduction\n"
+    "of tidal information published by Lindholm harbour authorities is\n"
+    "granted, provided everybody receiving such information is notified.\n"
+)
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        CLAUSE,
+        CLAUSE.replace("\n", "\n * ").removesuffix(" * "),  # in a comment
+        CLAUSE.upper(),
+        CLAUSE.replace("of tidal", "Tidal").replace("granted, p", "Granted, p"),
+        "Permission to copy and to use the tide tables is granted to everyone who:\n\n- names the port\n\n",
+    ],
+    ids=["plain", "comment", "capitals", "proper names", "introduction"],
+)
+def test_wrapped_paragraphs_are_no_candidates(clause: str) -> None:
+    """Clauses shared by many licences, broken into lines of one width, are prose, and so is what leads up to a list."""
     texts = {
-        f"{n}.txt": f"Licence {n}\n\n{clause}\nThis copy is for boat {n}, whose skipper signed it." for n in range(9)
+        f"{n}.txt": f"{clause}\nThis copy is for boat {n}, whose skipper and crew of {n} have signed it all together."
+        for n in range(9)
     }
     assert learn_lines(counts_of(texts)).num_rows == 0
 
