@@ -60,6 +60,13 @@ def at(place: str, ordinal: int, allowance: float = 1.0) -> None:
         _allow(allowance)
 
 
+def alive() -> None:
+    """In a worker: says that it is still at the same document and gets on, so that the limits count anew."""
+    if _channel is not None:
+        _channel.send(("alive", None))
+        _allow(1.0)
+
+
 def _allow(times: float) -> None:
     """In a worker: from now on `times` the limit of one document; 0: no limit.
 
@@ -238,6 +245,8 @@ class Worker:
                 what, value = channel.recv()
                 if what == "at":
                     place, times = value[:2], value[2]
+                elif what == "alive":
+                    continue
                 elif what == "stored":
                     if on_stored is not None:
                         on_stored(value)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import platform
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,7 @@ R = TypeVar("R")
 SCANS_AHEAD = 64  # files digested ahead of the batches; bounds memory, keeps two threads busy
 CLEANING_SECTIONS = ("stages", "extractor", "reading", "extract", "boilerplate", "repeats", "garbled", "limits")
 SKETCH_SECTIONS = ("dedup", "near", "overlap")
-LIBRARIES = ("trafilatura", "lxml", "ftfy", "resiliparse", "py3langid", "wordfreq", "charset-normalizer")
+LIBRARIES = ("trafilatura", "lxml", "ftfy", "resiliparse", "py3langid", "wordfreq", "charset-normalizer", "pyarrow")
 NOT_IN_THE_TEXT = ("batch_bytes", "batch_documents")  # settings of how, not of what
 
 
@@ -42,7 +43,7 @@ def code_digest() -> str:
     for name in ("document.py", "config.py"):
         sha.update((root / name).read_bytes())
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
-    return digest(pipeline.__version__, sha.hexdigest(), *versions)
+    return digest(pipeline.__version__, sha.hexdigest(), platform.python_version(), *versions)
 
 
 def fingerprint(config: Config, decisions: Decisions) -> str:

@@ -16,6 +16,7 @@ from pipeline.errors import DocumentError, DocumentFailed, DocumentRejected
 from pipeline.sources.charset import decode
 from pipeline.sources.fields import from_record
 from pipeline.sources.records import RawDocument, Slice
+from pipeline.sources.window import Window
 
 _BLANK = b" \t\r\n\x0b\x0c"
 _WIDE = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (b"{\0", "utf-16-le"), (b"\0{", "utf-16-be"))
@@ -26,8 +27,12 @@ def wide_codec(head: bytes) -> str | None:
     return next((codec for start, codec in _WIDE if head.startswith(start)), None)
 
 
-def read_lines(piece: Slice, stream: BinaryIO, head: bytes, config: Config) -> Iterator[RawDocument]:
-    """The records of a slice, from a stream that stands at its start; `head` is the first bytes of the file.
+def read_lines(
+    piece: Slice, stream: BinaryIO, head: bytes, config: Config, window: Window
+) -> Iterator[RawDocument]:
+    """The records of a slice, from a stream that stands at its start (at that of the file, if it is `from_start`).
+
+    `head` is the first bytes of the file.
 
     Blank lines are no records. A line that cannot be used becomes a row with its error, and reading goes on.
     """
@@ -35,19 +40,21 @@ def read_lines(piece: Slice, stream: BinaryIO, head: bytes, config: Config) -> I
     if wide is not None:
         lines = _lines(_Transcoded(stream, wide), -1, config.limits.document_bytes)
     else:
-        length = piece.end - piece.start if piece.end >= 0 else -1
+        length = piece.end - piece.start if piece.end >= 0 and not piece.from_start else -1
         lines = _lines(stream, length, config.limits.document_bytes)
     path = piece.file.path
-    for number, line in enumerate(lines, max(1, piece.first)):
+    for number, line in enumerate(lines, 1 if piece.from_start else max(1, piece.first)):
+        if window.passed():
+            return
+        if line is not None:
+            line = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").strip(_BLANK)
+        if line == b"" or window.meet():
+            continue
         if line is None:
             reason = f"{path} line {number}: longer than {config.limits.document_bytes:,} bytes (limits.document_bytes)"
             yield _row(path, number, "", DocumentFailed(reason))
             continue
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        line = line.strip(_BLANK)
-        if line:
-            yield _read_line(path, number, line, config)
+        yield _read_line(path, number, line, config)
 
 
 def _read_line(path: str, number: int, line: bytes, config: Config) -> RawDocument:

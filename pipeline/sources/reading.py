@@ -13,12 +13,13 @@ import xxhash
 
 from pipeline.config import Config
 from pipeline.document import Document, Kind
-from pipeline.errors import DocumentFailed, DocumentRejected
+from pipeline.errors import DocumentError, DocumentFailed, DocumentRejected
 from pipeline.sources.charset import decode
 from pipeline.sources.compression import compression_of, decompressed
 from pipeline.sources.formats import HEAD_BYTES, identify, kind_of
 from pipeline.sources.records import Came, RawDocument, Scan, Slice, SourceFile
 from pipeline.sources.storage import open_binary, unreadable
+from pipeline.sources.window import Window, windows
 
 CHUNK = 1 << 20  # bytes hashed and searched for line ends at a time
 _SINGLE: dict[Came, Kind] = {"html": "html", "text": "text", "markdown": "markdown"}
@@ -28,7 +29,8 @@ def scan(file: SourceFile, config: Config) -> Scan:
     """One pass over the bytes of a file: the slices that workers read, and a digest of each.
 
     Plain JSONL is cut at line ends into slices of about `reading.batch_bytes`, each with a digest of its own, so that
-    lines appended to a feed cost only its last slice; Parquet is cut into row groups; everything else is one slice.
+    lines appended to a feed cost only its last slice; Parquet is cut into row groups, a large file of compressed JSONL
+    or WARC into windows; everything else is one slice.
     The digest is XXH3-128 (https://xxhash.com): it tells changed bytes, ten times as fast as SHA-256, and guards
     nothing. Never raises for a bad file: its one slice, read, gives the row that says what is wrong.
     """
@@ -41,7 +43,8 @@ def scan(file: SourceFile, config: Config) -> Scan:
                 return _scan_lines(file, stream, head, config.reading.batch_bytes)
             content = xxhash.xxh3_128(head)
             _digest_rest(stream, content)
-            slices = whole
+            cut = windows(file)
+            slices = cut if len(cut) > 1 and _read_from_start(file, head, stream, config) else whole
             if came == "parquet":
                 from pipeline.sources.parquet import row_group_slices
 
@@ -62,6 +65,19 @@ def _container(file: SourceFile, head: bytes, config: Config) -> Came | None:
     except DocumentRejected:
         return None
     return came if came == "parquet" or (came == "jsonl" and wide_codec(head) is None) else None
+
+
+def _read_from_start(file: SourceFile, head: bytes, stream: BinaryIO, config: Config) -> bool:
+    """Whether the file holds many records and nothing but its start is a place to begin to read."""
+    compression = compression_of(head)
+    try:
+        if compression is not None:
+            stream.seek(0)
+            head = cast("io.BufferedReader", decompressed(stream, compression)).peek(HEAD_BYTES)[:HEAD_BYTES]
+        came = identify(file.path, head, config.reading)
+    except DocumentError:
+        return False
+    return came == "warc" or (came == "jsonl" and compression is not None)
 
 
 def _digest_rest(stream: BinaryIO, content: xxhash.xxh3_128) -> None:
@@ -111,23 +127,31 @@ def read(piece: Slice, config: Config) -> Iterator[RawDocument]:
     Every file gives at least one, so that nothing in RAW is without a row: an empty container says so.
     """
     file = piece.file
-    count = 0
+    count, empty = 0, piece.start == 0
     try:
         with open_binary(file) as stream:
-            for raw in _read_stream(piece, stream, config):
-                count += 1
-                yield raw
+            window = Window(piece, stream)
+            try:
+                for raw in _read_stream(piece, stream, window, config):
+                    count += 1
+                    yield raw
+            except Exception:
+                if window.elsewhere():
+                    return  # whoever reads the slice that the fault lies in says so
+                raise
+            if piece.from_start:
+                empty = piece.end < 0 and not window.met
     except Exception as error:
         # What is left of a container is one row more; its number tells it from the records before.
         source = file.path if count == 0 and piece.start == 0 else f"{file.path}#{piece.first}+{count} and after"
         yield RawDocument(source, piece.first + count, "text", b"", "text", error=unreadable(error))
         return
-    if count == 0 and piece.start == 0:
+    if count == 0 and empty:
         reason = "empty file" if file.size == 0 else "no document in it"
         yield RawDocument(file.path, 0, "text", b"", "text", error=DocumentRejected(reason))
 
 
-def _read_stream(piece: Slice, raw_stream: BinaryIO, config: Config) -> Iterator[RawDocument]:
+def _read_stream(piece: Slice, raw_stream: BinaryIO, window: Window, config: Config) -> Iterator[RawDocument]:
     """The documents of a slice, from its file opened. Raises DocumentError where the file as a whole is at fault."""
     file, stream = piece.file, raw_stream
     head = stream.read(HEAD_BYTES)
@@ -148,14 +172,16 @@ def _read_stream(piece: Slice, raw_stream: BinaryIO, config: Config) -> Iterator
 
         if compression is None and piece.start:
             stream.seek(piece.start)
-        yield from read_lines(piece, stream, head, config)
+        yield from read_lines(piece, stream, head, config, window)
     elif came == "warc":
         from pipeline.sources.warc import read_warc
 
         gzipped = compression == "gzip"
         if gzipped:
             raw_stream.seek(0)  # member by member, so that a broken one costs no other
-        yield from read_warc(file, raw_stream if gzipped else stream, gzipped, config)
+        yield from read_warc(file, raw_stream if gzipped else stream, gzipped, config, window)
+    elif piece.from_start and piece.start:
+        return  # it is another file now than when it was cut
     elif came == "parquet":
         from pipeline.sources.parquet import read_parquet
 

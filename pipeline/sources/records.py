@@ -36,14 +36,16 @@ class SourceFile:
 class Slice:
     """What one worker reads: a whole file, or a piece of a container.
 
-    `start` and `end` count bytes (plain JSONL) or row groups (Parquet), `end` not included; 0 and -1 mean the whole
-    file. `first` numbers the first record: the line from 1 (JSONL), the row from 0 (Parquet).
+    `start` and `end` count bytes (plain JSONL), row groups (Parquet), or bytes as stored that have been read when a
+    record is met (compressed JSONL and WARC, see `Window`), `end` not included; 0 and -1 mean the whole file. `first`
+    numbers the first record: the line from 1 (JSONL), the row from 0 (Parquet); in windows it is `start`.
     """
 
     file: SourceFile
     start: int = 0
     end: int = -1
     first: int = 0
+    from_start: bool = False  # the file is read from its start, and what lies before the slice is passed over
 
 
 @dataclass(frozen=True, slots=True)

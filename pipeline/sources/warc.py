@@ -16,6 +16,7 @@ from pipeline.sources.charset import decode
 from pipeline.sources.formats import page_begins
 from pipeline.sources.records import RawDocument, SourceFile
 from pipeline.sources.warc_records import Record, warc_records
+from pipeline.sources.window import Window
 
 # What a crawler captured. Requests, revisits, metadata and warcinfo are about documents and are none: no row.
 DOCUMENTS = frozenset(("response", "resource", "conversion"))
@@ -31,8 +32,10 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r?\n")
 MAX_ID = 200  # characters of a record id in `source`
 
 
-def read_warc(file: SourceFile, stream: BinaryIO, gzipped: bool, config: Config) -> Iterator[RawDocument]:
-    """The documents of a WARC file, in order; broken records as rows, and reading goes on after them."""
+def read_warc(
+    file: SourceFile, stream: BinaryIO, gzipped: bool, config: Config, window: Window
+) -> Iterator[RawDocument]:
+    """The documents of a WARC file that stand in `window`, in order; broken records as rows, and on after them."""
     seen: set[str] = set()
     records = warc_records(stream, gzipped, DOCUMENTS, config.limits.document_bytes)
     number = index = 0
@@ -40,15 +43,17 @@ def read_warc(file: SourceFile, stream: BinaryIO, gzipped: bool, config: Config)
         try:
             record = next(records, None)
         except DocumentError as error:
-            yield _row(_source(file, {}, f"record-{number + 1}", seen), index, error)
+            if not window.elsewhere():
+                yield _row(_source(file, {}, f"record-{number + 1}", seen), index, error)
             return
-        if record is None:
+        if record is None or window.passed():
             return
         number += 1
         if record.fault is None and not _is_document(record):
             continue
         source = _source(file, record.headers, f"record-{number}", seen)
-        yield _read_record(record, source, index, config)
+        if not window.meet():
+            yield _read_record(record, source, index, config)
         index += 1
 
 
