@@ -119,7 +119,6 @@ class Table:
             found.append(inside + self._starts[group])
         return np.concatenate(found)
 
-
     def rows_of(self, name: str, values: Collection[str]) -> dict[str, list[dict[str, Any]]]:
         """Rows whose column `name` is one of `values`, by value, in file order: each row group is read once."""
         at = self.file.schema_arrow.get_field_index(name)

@@ -27,9 +27,7 @@ def wide_codec(head: bytes) -> str | None:
     return next((codec for start, codec in _WIDE if head.startswith(start)), None)
 
 
-def read_lines(
-    piece: Slice, stream: BinaryIO, head: bytes, config: Config, window: Window
-) -> Iterator[RawDocument]:
+def read_lines(piece: Slice, stream: BinaryIO, head: bytes, config: Config, window: Window) -> Iterator[RawDocument]:
     """The records of a slice, from a stream that stands at its start (at that of the file, if it is `from_start`).
 
     `head` is the first bytes of the file.

@@ -14,7 +14,8 @@ from pipeline.sources import RawDocument, discover, read, scan, window
 from tests.sources.files import http, jsonl, page, said, warc_record
 
 RNG = random.Random(3)
-NOISE = [RNG.randbytes(RNG.randint(200, 9_000)).hex() for _ in range(150)]  # compresses to half, so that it has a length
+# Compresses to half, so that the stored file has a length.
+NOISE = [RNG.randbytes(RNG.randint(200, 9_000)).hex() for _ in range(150)]
 LINES = jsonl([{"text": text} for text in NOISE]).replace(b"\n", b"\n\n") + b"not json\n"
 IDS = ["urn:uuid:same", None, "urn:uuid:other"]  # record names depend on the records before: `same~2`, `record-7`
 RECORDS = [
@@ -23,6 +24,7 @@ RECORDS = [
 ]
 RECORDS[70] = RECORDS[70].replace(b"Content-Length", b"Content-Lenght")
 BROKEN = b"".join(map(gzip.compress, RECORDS))
+BLANK = b"\n".join(RNG.randbytes(5_000).translate(bytes([32, 9] * 128)) for _ in range(900))
 FILES = {
     "feed.jsonl.gz": gzip.compress(LINES),
     "feed.jsonl.zst": zstandard.compress(LINES),
@@ -35,7 +37,7 @@ FILES = {
     "cut.warc.gz": BROKEN[:400_000],
     "broken.warc.gz": BROKEN[:300_000] + b"\xff" * 500 + BROKEN[300_500:],
     "requests.warc": b"".join(warc_record(http(page(text)), type="request") for text in NOISE),
-    "blank.jsonl.gz": gzip.compress(b"\n".join(RNG.randbytes(5_000).translate(bytes([32, 9] * 128)) for _ in range(900))),
+    "blank.jsonl.gz": gzip.compress(BLANK),
 }
 
 
