@@ -29,6 +29,7 @@ from pipeline.run.compacting import compact
 from pipeline.run.finishing import finish
 from pipeline.run.learning import learn, nothing_learned
 from pipeline.run.planning import Plan, batches, fingerprint, known_units
+from pipeline.run.reasons import made_with, reasons
 from pipeline.run.remote import RemoteClean
 from pipeline.run.rows import Rows
 from pipeline.run.tasks import clean_task, digest
@@ -57,6 +58,7 @@ class RunResult:
     published: bool
     dry_run: bool
     changes: Changes | None
+    reasons: tuple[str, ...]  # why more was done again than RAW asked for
     seconds: Mapping[str, float]
     stage_seconds: Mapping[str, float]
     report_path: Path | str  # str: a URL
@@ -159,14 +161,17 @@ def _run(
     clock, stages = Clock(progress), Counter[str]()
     decisions = read_decisions(folder.decisions)
     published = folder.generation()
+    made, last = made_with(config, decisions), read_json(folder.state / "last.json")
+    because = reasons(last, made)
+    for reason in because:
+        progress.note(reason)
     import_ahead()
     with clock.step("clean"), storage_errors(folder.path):
         plan, rows = clean_all(raw, folder, config, decisions, executor, progress, stages)
     if not len(rows):
         raise RunError(f"{raw}: no documents in it. Put files there that end in .txt, .md, .html, .jsonl, .warc, ….")
     with storage_errors(folder.path):
-        last = read_json(folder.state / "last.json").get("mark")
-        if published is not None and last == run_mark(plan, config, decisions, published.name, dry_run):
+        if published is not None and last.get("mark") == run_mark(plan, config, decisions, published.name, dry_run):
             return nothing_new(folder, plan, clock, stages)
         from pipeline.run.matching import fates  # imported ahead, while the workers cleaned
         from pipeline.run.reporting import report
@@ -186,7 +191,7 @@ def _run(
         with clock.step("report"):
             changes = changes_since(published, folder.next)
             summary = report(folder.next, rows, config, decided, changes, decisions)
-        result = result_of(folder, plan, changes, clock, stages, dry_run)
+        result = result_of(folder, plan, changes, because, clock, stages, dry_run)
         check_gates(summary, folder)
         if approve is not None and not approve(Proposal(folder.next, summary, changes)):
             return result
@@ -199,7 +204,7 @@ def _run(
             return run_mark(plan, config, decisions, generation, dry_run) if final else ""
 
         with clock.step("publish"):
-            new = folder.publish(lambda generation: remember(folder, mark(generation), result))
+            new = folder.publish(lambda generation: remember(folder, mark(generation), result, made))
         after(folder, {*rows.parts, *cleaned.parts}, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
 
@@ -284,6 +289,7 @@ def nothing_new(folder: CleanFolder, plan: Plan, clock: Clock, stages: Counter[s
         published=False,
         dry_run=bool(last["dry_run"]),
         changes=None,
+        reasons=(),
         seconds=dict(clock.seconds),
         stage_seconds=dict(stages),
         report_path=folder.path / "report.html",
@@ -294,6 +300,7 @@ def result_of(
     folder: CleanFolder,
     plan: Plan,
     changes: Changes | None,
+    because: tuple[str, ...],
     clock: Clock,
     stages: Counter[str],
     dry_run: bool,
@@ -317,6 +324,7 @@ def result_of(
         published=False,
         dry_run=dry_run,
         changes=changes,
+        reasons=because,
         seconds=dict(clock.seconds),
         stage_seconds=dict(stages),
         report_path=folder.path / "report.html",
@@ -335,9 +343,10 @@ def check_gates(summary: Mapping[str, Any], folder: CleanFolder) -> None:
             )
 
 
-def remember(folder: CleanFolder, mark: str, result: RunResult) -> None:
-    """What the next run needs to know that it has nothing to do."""
+def remember(folder: CleanFolder, mark: str, result: RunResult, made: Mapping[str, Any]) -> None:
+    """What the next run needs to know that it has nothing to do, or why it has."""
     last = {
+        **made,
         "mark": mark,
         "documents": result.documents,
         "by_status": dict(result.by_status),

@@ -97,12 +97,39 @@ def test_a_new_copy_does_not_displace_what_is_published(raw, tmp_path):
     assert by["a-copy.txt"]["canonical_source"] == "site0/story 003.txt"
 
 
-def test_another_setting_cleans_again(raw, tmp_path):
-    """What the settings of cleaning change is done again; what only matching uses is not."""
+def test_another_setting_cleans_again_and_says_why(raw, tmp_path):
+    """What the settings of cleaning change is done again, what only matching uses is not; both are told with why."""
     clean = tmp_path / "clean"
     first = once_more(raw, clean)
-    assert once_more(raw, clean, threshold=0.9).new_units == 0
-    assert once_more(raw, clean, stages="encoding").new_units == first.new_units
+    assert first.reasons == ()
+    other = once_more(raw, clean, threshold=0.9)
+    assert other.new_units == 0
+    assert other.reasons == ("threshold was 0.8 and is 0.9: every document is matched and written again",)
+    third = once_more(raw, clean, threshold=0.9, stages="encoding")
+    assert third.new_units == first.new_units
+    (reason,) = third.reasons
+    assert reason.startswith("stages was ['extract', 'encoding',")
+    assert reason.endswith("and is ['encoding']: every document is cleaned again")
+    (raw / "new.txt").write_text("The weir at Tresson was inspected by two engineers on Monday, and found sound.\n")
+    assert once_more(raw, clean, threshold=0.9, stages="encoding").reasons == ()
+
+
+def test_another_version_cleans_again_and_says_why(raw, tmp_path, monkeypatch):
+    """A new version cleans everything again and names both versions."""
+    import pipeline
+    from pipeline.run.planning import code_digest
+
+    clean = tmp_path / "clean"
+    first = once_more(raw, clean)
+    version = pipeline.__version__
+    monkeypatch.setattr(pipeline, "__version__", "99.0")
+    code_digest.cache_clear()
+    try:
+        second = once_more(raw, clean)
+    finally:
+        code_digest.cache_clear()
+    assert second.new_units == first.new_units
+    assert second.reasons == (f"clean-corpus was {version} and is 99.0: every document is cleaned again",)
 
 
 @pytest.mark.parametrize(("how", "reason"), [("kill", "SIGKILL"), ("crash", "SIGSEGV")])
