@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from prefect import task
@@ -17,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from pipeline.console import SAID
 from pipeline.errors import RunError, UsageError
 from pipeline.executors import available_cores
 from pipeline.workers import close_shared_pools, shared_pool
@@ -102,6 +104,21 @@ def groups(calls: Iterable[T], tasks_of_a_size: int = TASKS_OF_A_SIZE) -> Iterat
         made += 1
 
 
+# The step that runs. It is no parameter of its task, because a task's parameters and its function travel to the cluster
+# with each task that it starts; for the same reason the function does not name this variable itself.
+_step: ContextVar[Callable[[], Any]] = ContextVar("step")
+
+
+def _call_current() -> Any:
+    return _step.get()()
+
+
+@task(task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+def call_step(label: str) -> Any:  # noqa: ARG001 - the label is for Prefect
+    """Gives what the step gives, in the flow's own process. What it maps over a cluster are tasks of their own."""
+    return _call_current()
+
+
 class PrefectExecutor:
     """An executor (`pipeline.executors.Executor`) whose calls are Prefect tasks. To be used in a flow run."""
 
@@ -141,6 +158,14 @@ class PrefectExecutor:
         except BaseException:
             close_shared_pools()  # calls under way are of no use now
             raise
+
+    def step(self, name: str, call: Callable[[], T]) -> T:
+        """As `pipeline.executors.Executor.step`: a task run, so that the UI shows every pass and its time."""
+        token = _step.set(call)
+        try:
+            return cast("T", call_step(SAID.get(name, name)))
+        finally:
+            _step.reset(token)
 
     def _submit(self, label: str, group: Group, workers: int) -> PrefectFuture[list[Any]]:
         parameters = {"label": label, "group": group, "workers": workers}

@@ -33,6 +33,10 @@ class Executor(Protocol):
         """
         ...
 
+    def step(self, name: str, call: Callable[[], T]) -> T:
+        """What `call` gives, called here: a step over the whole corpus, under the name that it has in `PASSES`."""
+        ...
+
 
 def available_cores() -> int:
     """The cores this process may use (CPU affinity where the system has it)."""
@@ -69,6 +73,10 @@ class LocalExecutor:
             raise
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+
+    def step(self, name: str, call: Callable[[], T]) -> T:  # noqa: ARG002 - nobody watches
+        """As `Executor.step`."""
+        return call()
 
     def _in_worker(self, function: Callable[..., T]) -> Callable[..., T]:
         if self._steps is None:

@@ -83,6 +83,7 @@ class Clock:
     """Seconds by pass, told to whoever watches."""
 
     progress: Progress
+    executor: Executor
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -93,6 +94,11 @@ class Clock:
         yield
         self.seconds[name] = time.perf_counter() - start
         self.progress.end(name, self.seconds[name])
+
+    def run(self, name: str, call: Callable[[], T]) -> T:
+        """What `call` gives: one pass over the whole corpus, timed, as a step of the executor's."""
+        with self.step(name):
+            return self.executor.step(name, call)
 
 
 def run(
@@ -158,7 +164,7 @@ def _run(
     folder.prepare()
     if raw.startswith("memory://"):
         raw = spooled(raw, folder.scratch / "raw")
-    clock, stages = Clock(progress), Counter[str]()
+    clock, stages = Clock(progress, executor), Counter[str]()
     decisions = read_decisions(folder.decisions)
     published = folder.generation()
     made, last = made_with(config, decisions), read_json(folder.state / "last.json")
@@ -177,20 +183,19 @@ def _run(
         from pipeline.run.reporting import report
         from pipeline.run.writing import write_corpus
 
-        with clock.step("learn"):
-            learned = learn(rows) if learns(config) else nothing_learned()
-        with clock.step("finish"):
-            cleaned, rows = rows, finish(rows, plan, learned, config, executor, decisions)
+        cleaned, scratch = rows, folder.scratch
+        learned = clock.run("learn", lambda: learn(cleaned) if learns(config) else nothing_learned())
+        rows = clock.run("finish", lambda: finish(cleaned, plan, learned, config, executor, decisions))
         rest_shared_pools()
-        with clock.step("match"):
-            decided = fates(rows, config, executor, folder.scratch, decisions, published)
-        with clock.step("write"):
-            write_corpus(
-                rows, decided, learned.table, config, executor, folder.next, folder.scratch, published, dry_run
-            )
-        with clock.step("report"):
-            changes = changes_since(published, folder.next)
-            summary = report(folder.next, rows, config, decided, changes, decisions)
+        decided = clock.run("match", lambda: fates(rows, config, executor, scratch, decisions, published))
+        clock.run(
+            "write",
+            lambda: write_corpus(
+                rows, decided, learned.table, config, executor, folder.next, scratch, published, dry_run
+            ),
+        )
+        changes = changes_since(published, folder.next)
+        summary = clock.run("report", lambda: report(folder.next, rows, config, decided, changes, decisions))
         result = result_of(folder, plan, changes, because, clock, stages, dry_run)
         check_gates(summary, folder)
         if approve is not None and not approve(Proposal(folder.next, summary, changes)):
@@ -203,8 +208,9 @@ def _run(
             """What tells the next run that it has nothing to do: nothing, where it has something to try again."""
             return run_mark(plan, config, decisions, generation, dry_run) if final else ""
 
-        with clock.step("publish"):
-            new = folder.publish(lambda generation: remember(folder, mark(generation), result, made))
+        new = clock.run(
+            "publish", lambda: folder.publish(lambda generation: remember(folder, mark(generation), result, made))
+        )
         after(folder, {*rows.parts, *cleaned.parts}, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
 

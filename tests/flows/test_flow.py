@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from tests.flows.conftest import ROOT, Corpus, Server, published
+from tests.flows.conftest import ROOT, Corpus, Server, published, wait_for
 
 pytestmark = pytest.mark.xdist_group("flows")
 
@@ -50,6 +50,26 @@ def test_failed_documents_are_a_warning_and_artifacts_tell(here: Callable[..., R
     assert (clean / "report.html").absolute().as_uri() in shown["report"]
     here(ROOT / "raw", clean, "--strict", leaves_with=3)
     assert (clean / "manifest.parquet").exists()
+
+
+def test_every_pass_and_every_batch_is_a_task_run(here: Callable[..., Result], corpus: Corpus, tmp_path: Path):
+    """The UI shows what took how long: the passes over the corpus, and under them their parts."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    clean = tmp_path / "clean"
+    here(corpus.raw, clean, "--config", corpus.config)
+    mine = FlowRunFilter(name=FlowRunFilterName(any_=[f"{corpus.raw} → {clean}"]))
+    passes = ["learning what recurs", "taking out what recurs", "finding duplicates", "writing", "reporting"]
+    expected = sorted([*passes, "publishing", "clean 1", "clean 2", "clean 3", "clean 4", "write 1"])
+
+    def told() -> bool:
+        """Task runs reach the server as events, some time after they ended."""
+        with get_client(sync_client=True) as client:
+            runs = client.read_task_runs(flow_run_filter=mine)
+        return sorted(run.name for run in runs if run.state_name == "Completed") == expected
+
+    wait_for(told, "the server to know every task run", 60)
 
 
 def test_a_gate_fails_the_run_before_publishing(here: Callable[..., Result], corpus: Corpus, tmp_path: Path):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +13,8 @@ from click.testing import Result
 
 from flows.executors import Where, check_server
 from pipeline.errors import RunError
-from tests.flows.conftest import Corpus, Server, Started, free_port, published, stop, wait_for
+from tests.flows.clusters import DaskCluster
+from tests.flows.conftest import Corpus, Server, Started, published, wait_for
 from tests.flows.isolated import isolated
 
 pytestmark = pytest.mark.xdist_group("flows")
@@ -42,58 +41,17 @@ def test_on_a_dask_of_its_own(flow: Callable[..., Started], corpus: Corpus, tmp_
     assert published(tmp_path / "clean") == corpus.expected
 
 
-class Cluster:
-    """A Dask scheduler and two workers as processes, as on machines of their own."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        self._environment = server.environment | {"DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
-        self._folder = folder
-        self._scheduler_file = folder / "scheduler.json"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        port, quiet = str(free_port()), ["--host", "127.0.0.1", "--no-dashboard"]
-        self._start("scheduler", *quiet, "--port", port, "--no-show", "--scheduler-file", self._scheduler_file)
-        self.address = f"tcp://127.0.0.1:{port}"
-        wait_for(self._scheduler_file.exists, "the Dask scheduler")
-        for name in ("one", "two"):
-            self._start("worker", self.address, *quiet, "--name", name, "--nthreads", "1", "--nanny")
-        wait_for(lambda: len(self.workers()) == 2, "two Dask workers")
-
-    def _start(self, *arguments: object) -> None:
-        with (self._folder / "dask.log").open("ab") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "dask", *map(str, arguments)],
-                    env=self._environment,
-                    cwd=self._folder,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            )
-
-    def workers(self) -> list[int]:
-        """The process ids of the workers themselves, not of their nannies."""
-        from distributed import Client
-
-        with Client(self.address, timeout=30, set_as_default=False) as client:
-            return list(client.run(os.getpid).values())
-
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            stop(process)
-
-
 @pytest.fixture
-def cluster(server: Server, tmp_path: Path) -> Iterator[Cluster]:
+def cluster(server: Server, tmp_path: Path) -> Iterator[DaskCluster]:
     pytest.importorskip("prefect_dask", reason="the extra [dask] is not installed")
-    running = Cluster(server, tmp_path)
+    running = DaskCluster(server, tmp_path)
     yield running
     running.stop()
 
 
 @pytest.mark.torture
 def test_on_dask_with_a_worker_killed(
-    flow: Callable[..., Started], cluster: Cluster, long_corpus: Corpus, tmp_path: Path
+    flow: Callable[..., Started], cluster: DaskCluster, long_corpus: Corpus, tmp_path: Path
 ):
     """One of two Dask workers is killed in mid-run; the run ends with the same bytes."""
     clean = tmp_path / "clean"
