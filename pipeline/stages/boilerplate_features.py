@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,9 @@ OFFSETS = (-3, -2, -1, 1, 2, 3)
 WINDOWS = (4, 10)
 WINDOWED = ("prose", "sign", "word_weight", "function_share", "copies", "topic_share")
 
+_MARKS = "|»·›©"
+_first = itemgetter(0)
+
 
 @cache
 def function_words() -> frozenset[str]:
@@ -65,6 +69,7 @@ def function_words() -> frozenset[str]:
 def own_features(lines: list[Line], phrases: Phrases, weights: dict[str, float]) -> Floats:
     """One row a line, one column for each name in `OWN`. `phrases` holds the phrase that each line is, or None."""
     common = function_words()
+    is_common = common.__contains__
     copies: dict[str, int] = {}
     topics: dict[str, int] = {}  # in how many lines of prose a longer word stands
     own_topics = []
@@ -83,9 +88,10 @@ def own_features(lines: list[Line], phrases: Phrases, weights: dict[str, float])
         count = len(words) or 1
         last = shown[-1]
         found = [weights[word] for word in words if word in weights]
+        alone = 1 if prose else 0
+        elsewhere = [topics.get(word, 0) - alone for word in own]
         weight = sum(found) / (len(found) + 1.0)
         size = size if size * 12 >= len(shown) else len(shown) // 6
-        alone = 1 if prose else 0
         rows.append(
             (
                 min(size, 120),
@@ -95,22 +101,22 @@ def own_features(lines: list[Line], phrases: Phrases, weights: dict[str, float])
                 last == ":",
                 last == "?",
                 min(shown.count(","), 10),
-                sum(word in common for word in words) / count,
-                sum(token[0].isupper() for token in shown.split(None, MOST_LOOKED_AT)[:MOST_LOOKED_AT]) / count,
-                sum(word[0].isdigit() for word in words) / count,
-                shown.count("|") + shown.count("»") + shown.count("·") + shown.count("›") + shown.count("©"),
+                sum(map(is_common, words)) / count,
+                sum(map(str.isupper, map(_first, shown.split(None, MOST_LOOKED_AT)[:MOST_LOOKED_AT]))) / count,
+                sum(map(str.isdigit, map(_first, words))) / count,
+                sum(map(shown.count, _MARKS)) if not shown.isascii() else shown.count("|"),
                 phrase is not None and phrase.where != "sign",
                 phrase is not None,
                 weight,
-                sum(value for value in found if value < -0.5),
+                sum([value for value in found if value < -0.5]),
                 min(line.number - before - 1, 4),
                 shown[0] in "-*•‣·+" or (shown[0].isdigit() and shown[1:3].strip(" 0123456789")[:1] in (".", ")")),
                 min(copies[shown], 6),
                 shown[0].islower(),
                 "@" in shown or "://" in shown or "www." in shown,
                 min(size, 80) if prose else 0,
-                sum(topics.get(word, 0) > alone for word in own) / (len(own) + 1.0),
-                sum(min(topics.get(word, 0) - alone, 8) for word in own) / (len(own) + 1.0),
+                len([1 for lines_of in elsewhere if lines_of > 0]) / (len(own) + 1.0),
+                sum([lines_of if lines_of < 8 else 8 for lines_of in elsewhere]) / (len(own) + 1.0),
                 len(own & heading) / (len(own | heading) + 1.0),
             )
         )
