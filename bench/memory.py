@@ -11,7 +11,9 @@ so what a run cannot give back. Prints the peaks, and the peak of each pass.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +40,14 @@ def tree(root: int) -> list[int]:
     for process in found:
         found += children.get(process, ())
     return found
+
+
+def processor(processes: list[int], seen: dict[int, float]) -> None:
+    """Notes in `seen` the seconds of the processor that each has used so far."""
+    for process in processes:
+        with contextlib.suppress(OSError, IndexError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            seen[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(processes: list[int]) -> dict[str, float]:
