@@ -5,7 +5,7 @@
 Makes a JSONL file of each size (in GB; documents of 300 words, three of ten an edited copy of another), runs the
 command line over it and reads /proc every half second (Linux). RSS counts pages that processes share once for each of
 them, and those of mapped files while they are in the page cache; PSS shares them out; anonymous is what no file backs,
-so what a run cannot give back. Prints the peaks, and the peak of each pass.
+so what a run cannot give back. Prints the peaks, that of the first process (anonymous), and the peak of each pass.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def write_documents(path: Path, gigabytes: float) -> int:
     return count
 
 
-def watched(raw: Path, clean: Path, options: list[str]) -> tuple[float, list[tuple[float, dict[str, float]]]]:
+def watched(
+    raw: Path, clean: Path, options: list[str], every: float = EVERY
+) -> tuple[float, list[tuple[float, dict[str, float]]]]:
     """A run of the command line: its seconds, and what it held at each look, by seconds since its start."""
     start = time.monotonic()
     process = subprocess.Popen(
@@ -87,8 +89,9 @@ def watched(raw: Path, clean: Path, options: list[str]) -> tuple[float, list[tup
     )
     looks = []
     while process.poll() is None:
-        looks.append((time.monotonic() - start, memory(tree(process.pid))))
-        time.sleep(EVERY)
+        held = {**memory(tree(process.pid)), "first process": memory([process.pid])["Pss_Anon"]}
+        looks.append((time.monotonic() - start, held))
+        time.sleep(every)
     if process.returncode:
         sys.exit(process.returncode)
     return time.monotonic() - start, looks
@@ -111,7 +114,7 @@ def main() -> None:
     parser.add_argument("--format", default="jsonl", help="of CLEAN")
     parser.add_argument("--curve", action="store_true", help="print every look")
     given = parser.parse_args()
-    print("    GB  documents  seconds  peak RSS  PSS  anonymous (MB)   peak RSS by pass")
+    print("    GB  documents  seconds  peak RSS    PSS anonymous first process (MB)   peak RSS by pass")
     for size in map(float, given.sizes.split(",")):
         home = Path(tempfile.mkdtemp(prefix="memory-"))
         try:
@@ -122,7 +125,8 @@ def main() -> None:
             peak = {name: max(held[name] for _, held in looks) for name in looks[0][1]}
             passes = ", ".join(f"{name} {mb:,.0f}" for name, mb in by_pass(clean, looks, seconds).items())
             print(
-                f"{size:6g} {count:10,} {seconds:8.0f} {peak['Rss']:9,.0f} {peak['Pss']:6,.0f} {peak['Pss_Anon']:6,.0f}"
+                f"{size:6g} {count:10,} {seconds:8.0f} {peak['Rss']:9,.0f} {peak['Pss']:6,.0f} {peak['Pss_Anon']:9,.0f}"
+                f" {peak['first process']:13,.0f}"
                 f"   {passes}",
                 flush=True,
             )
