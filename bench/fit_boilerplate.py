@@ -108,7 +108,7 @@ def render(pages: Path, cache: Path | None) -> Iterator[dict]:
             yield from map(json.loads, rows)
         return
     rows = []
-    for line in (pages / "gold.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (pages / "gold.jsonl").read_bytes().splitlines():  # of text it would cut at U+2028 too
         row = json.loads(line)
         html = (pages / "html" / f"{row['id']}.html").read_bytes().decode("utf-8", "replace")
         row["render"] = {}

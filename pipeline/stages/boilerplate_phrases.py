@@ -20,7 +20,7 @@ Where = Literal["anywhere", "edge", "sign"]
 ANY = "*"  # stands for one to MOST_ANY words
 MOST_ANY = 6
 NEUTRAL = "neutral"  # the file for every language
-_SEPARATORS = frozenset(":|–—-»>")
+_SEPARATORS = frozenset(":：|｜–—-»>")
 
 
 @dataclass(frozen=True)

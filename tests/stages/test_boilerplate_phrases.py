@@ -16,8 +16,8 @@ PHRASES = [(language, phrase) for language in LANGUAGES for phrase in load_phras
 
 
 def test_there_is_a_file_for_each_promised_language() -> None:
-    """English, seven other languages and the neutral file are there."""
-    assert {"en", "de", "fr", "es", "it", "pt", "nl", "ru", NEUTRAL} <= set(LANGUAGES)
+    """English, twelve other languages and the neutral file are there."""
+    assert {"en", "de", "fr", "es", "it", "pt", "nl", "ru", "pl", "sv", "tr", "ja", "zh", NEUTRAL} <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize(("language", "phrase"), PHRASES, ids=lambda value: value if isinstance(value, str) else None)
