@@ -187,9 +187,8 @@ def _opens(codes: Codes, kind: NDArray[np.uint8], start: Positions, end: Positio
     """The words (their numbers, not sorted, perhaps more than once) before which a sentence ends.
 
     A sentence ends at a stop that a space follows (closing quotes may stand between), unless a small letter comes
-    next or the stop belongs to an initial, a title ("Mr.") or a number in front
-    of its line ("1."); at an empty line; before a line that
-    starts with a bullet and behind a Markdown heading.
+    next or the stop belongs to an initial, a title ("Mr.") or a number or letter in front of its line ("1.", "  b.");
+    at an empty line; before a line that starts with a bullet and behind a Markdown heading.
     """
     last = kind.size - 1
     stops = np.flatnonzero((kind & STOP) != 0)
@@ -207,11 +206,12 @@ def _opens(codes: Codes, kind: NDArray[np.uint8], start: Positions, end: Positio
     before = after - 1
     title = dot & is_in(hashes[before], _title_hashes())
     initial = (end[before] - start[before] == 1) & (kind[start[before]] & CAPITAL).astype(bool)
-    first = start[before] == 0  # the text starts a line
-    label = (end[before] - start[before] <= 3) & (first | ((kind[start[before] - 1] & NEWLINE) != 0))
-    found = [after[~((small & ~free) | (dot & (initial | title | label) & (end[before] == stops)))]]
     lines = np.flatnonzero((kind & NEWLINE) != 0)
-    gaps = np.searchsorted(start, lines)
+    gaps = np.searchsorted(start, lines)  # the first word of each line
+    opens_line = np.zeros(start.size + 1, bool)
+    opens_line[0] = opens_line[gaps] = True
+    label = (end[before] - start[before] <= 3) & opens_line[before]
+    found = [after[~((small & ~free) | (dot & (initial | title | label) & (end[before] == stops)))]]
     found.append(gaps[1:][gaps[1:] == gaps[:-1]])
     bullet = np.isin(codes[np.minimum(lines + 1, last)], np.array([ord(c) for c in _BULLETS], np.uint32))
     heading = codes[np.concatenate(([0], lines[:-1] + 1))] == ord("#") if lines.size else bullet

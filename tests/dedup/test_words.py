@@ -89,6 +89,7 @@ def test_scripts_without_spaces_have_a_word_a_character(text: str, words: int) -
         ("a line that is\nwrapped goes on", 1),
         ("# Heading\nThe text begins", 2),
         ("1. The first rule.\n2. The second rule.", 2),
+        ("Rules\n\n   1. The first rule.\n   2. The second rule.", 3),  # a label may be indented
         ("Buy:\n- milk\n- bread", 3),
         ("天气很好。我们走吧！", 2),
         (" ".join(["word"] * 90), 3),  # no stop anywhere: pieces of at most 40 words
