@@ -14,6 +14,7 @@ from collections.abc import Set
 
 from pipeline.config import Boilerplate
 from pipeline.document import Change, Document
+from pipeline.stages.boilerplate_features import Floats
 from pipeline.stages.boilerplate_learned import anchor_key, candidates, learn_lines, line_keys
 from pipeline.stages.boilerplate_model import content_odds
 from pipeline.stages.boilerplate_phrases import Phrase, phrase_book
@@ -28,6 +29,8 @@ MOST_MENU_WORDS = 4  # a longer link is the headline of something else
 SIGNS_FEW, SIGNS_MANY = 2, 4  # different phrases of navigation; docs/boilerplate.md counts them
 LINES_A_SIGN, MOST_SIGNS = 60, 12  # long documents must show more signs to be taken for a page, but no more than 12
 FEW_LINES = 120  # with few signs only a short document is looked at
+UNLIKE, UNLIKE_LINES = -2.0, 0.4  # log-odds, and the share of lines below it, that make a page of fewer signs
+PROSE_LEFT = 0.9  # share of the words left that is prose in such a page: lists and catalogues have less
 CUT_FEW = -2.5  # log-odds below which a line goes where signs are few; where they are many, `settings.cut`
 MIN_FURNITURE_LINES = 6  # fewer link-like lines are no page dump, whatever they say
 MOST_HEADLINE_LINES = 10  # how far above the first prose a headline stands: byline, date, caption lie between
@@ -160,12 +163,12 @@ def by_model(lines: list[Line], phrases: Phrases, cut: float) -> Removals:
     """Lines that the fitted model takes, in a document that shows signs of being a whole page."""
     signs = len({phrase.words for phrase in phrases if phrase is not None and phrase.where != "anywhere"})
     many = signs >= max(SIGNS_MANY, min(len(lines) // LINES_A_SIGN, MOST_SIGNS))
-    if not many and (signs < SIGNS_FEW or len(lines) > FEW_LINES):
-        return {}
-    if sum(link_like(line) for line in lines) < MIN_FURNITURE_LINES:
+    if signs < SIGNS_FEW or sum(link_like(line) for line in lines) < MIN_FURNITURE_LINES:
         return {}
     odds = content_odds(lines, phrases)
-    if not many:
+    if not many and not _article_among_furniture(lines, odds, cut):
+        if len(lines) > FEW_LINES:
+            return {}
         cut = min(cut, CUT_FEW)
     gone = {
         index: _telling(lines[index], phrases[index])
@@ -178,6 +181,14 @@ def by_model(lines: list[Line], phrases: Phrases, cut: float) -> Removals:
         gone[index] = _telling(lines[index], phrases[index])
     left = sum(line.size for index, line in enumerate(lines) if index not in gone)
     return gone if left >= MIN_LEFT_WORDS else {}
+
+
+def _article_among_furniture(lines: list[Line], odds: Floats, cut: float) -> bool:
+    """Whether much of a document is surely furniture and what the model would leave is prose: one article's page."""
+    if (odds < UNLIKE).mean() <= UNLIKE_LINES:
+        return False
+    left = [line for line, odd in zip(lines, odds.tolist(), strict=True) if odd >= cut]
+    return sum(line.size for line in left if line.is_prose) > PROSE_LEFT * sum(line.size for line in left)
 
 
 def _tail(lines: list[Line], gone: Removals) -> list[int]:

@@ -95,6 +95,29 @@ def test_a_page_dump_is_stripped_to_its_article() -> None:
     assert undo(done.text, done.edits) == MENU + "\n" + article + FOOTER
 
 
+AREAS = "Harbour Quay Mole Pier Lock Beacon Ferry Dune Reef Cove".split()
+KINDS = "Street Market Museum Chapel Garden Bridge Tower School Library Station Hotel Theatre Inn".split()
+PLACES = [f"{area} {kind}" for area in AREAS for kind in KINDS]
+
+
+def test_a_long_page_with_few_signs_is_stripped_where_prose_is_left() -> None:
+    """A menu of 130 lines that names few things only menus name goes, and leaves an article."""
+    article = "\n".join([BODY, BODY.replace("ferry", "tram"), BODY.replace("Lindholm", "Sorvik")])
+    done = strip("\n".join(["About Us", *PLACES[:65], article, *PLACES[65:], "Privacy Policy"]))
+    assert "run every hour" in done.text
+    assert "tram" in done.text
+    assert "Quay Chapel" not in done.text
+    assert "Cove Inn" not in done.text
+
+
+def test_a_long_list_with_few_signs_is_left_alone() -> None:
+    """A list of 130 names with a few notes stays, though the same two signs stand around it: no article is in it."""
+    notes = [f"The {kind.lower()} was built in {1800 + at}, it stands by the old pier" for at, kind in enumerate(KINDS)]
+    notes += [f"{at} spoons of {kind.lower()} flour, sifted twice;" for at, kind in enumerate(KINDS)]
+    text = "\n".join(["About Us", *PLACES[:65], *notes, *PLACES[65:], "Privacy Policy"]) + "\n"
+    assert strip(text).text == text
+
+
 def test_rules_of_one_language_do_nothing_in_another() -> None:
     """`Anzeige` is an ad marker in German only, `Advertisement` in English only."""
     text = "Anzeige\n\nAdvertisement\n\n" + BODY
