@@ -1,6 +1,7 @@
 """Milliseconds and MB/s of each cleaning stage on each kind of text, against `ftfy.fix_text` and `trafilatura.extract`.
 
     python bench/cleaning.py [--documents 60] [--repeats 3] [--kinds english,russian] [--html PAGES.tar.xz] [--json]
+                             [--texts FILE.jsonl:FIELD …]
 
 Everything runs in one process, ours and theirs in turn, in seconds of the processor (not of the clock: others may be
 at work on the machine), and the best of the repeats counts: read the ratios, not the times. Texts come from a seeded
@@ -34,6 +35,7 @@ from pipeline.stages.extract import extract_html
 
 SEED = 7
 CHARACTERS = 6_000  # of a generated document: a long news article
+LONG = 4_000  # characters of a text of one's own, at least: shorter ones measure what each call costs
 PAGES = Path(__file__).parents[2] / "shared" / "eval" / "data" / "wcxb_dev.tar.xz"
 
 # Sentences of our own, a line each. {n} is a number, {p} a person, {t} a town: so that no two come out alike.
@@ -156,6 +158,17 @@ def make_texts(kind: str, count: int) -> list[Document]:
     return documents
 
 
+def read_texts(path: Path, field: str, count: int) -> list[Document]:
+    """The first texts of a JSONL file that have some length."""
+    documents = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            text = json.loads(line)[field or "text"]
+            if len(text) >= LONG and len(documents) < count:
+                documents.append(Document(f"{number}.txt", text, kind="text"))
+    return documents
+
+
 def read_pages(path: Path, count: int) -> list[Document]:
     """Pages spread evenly over a tar file."""
     with tarfile.open(path) as archive:
@@ -253,6 +266,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many runs counts")
     parser.add_argument("--kinds", default=",".join([*SENTENCES, "html"]), help="comma-separated")
     parser.add_argument("--html", type=Path, default=PAGES, help="tar file of HTML pages")
+    parser.add_argument("--texts", nargs="*", default=[], metavar="FILE:FIELD", help="JSONL of texts of your own")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     timings = []
@@ -263,6 +277,9 @@ def main() -> None:
             timings.append(measure(kind, read_pages(given.html, given.documents), given.repeats))
         else:
             print(f"{given.html}: no such file; HTML is left out. Name a tar file of pages with --html.")
+    for named in given.texts:
+        path, _, field = named.partition(":")
+        timings.append(measure(Path(path).stem, read_texts(Path(path), field, given.documents), given.repeats))
     if given.json:
         print(json.dumps([timing.__dict__ for timing in timings], indent=1))
     else:

@@ -93,6 +93,15 @@ def cell(value: Any) -> str:
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
+def many(documents: int) -> str:
+    """So many documents, in words.
+
+    >>> many(1), many(1200)
+    ('1 document', '1,200 documents')
+    """
+    return f"{documents:,} document{'s' * (documents != 1)}"
+
+
 def summary_markdown(report: Mapping[str, Any], place: str) -> str:
     """The report's figures as Markdown. `place` says where the report itself is."""
     counts, characters, merging = report["documents"], report["characters"], report["merging"]
@@ -115,7 +124,7 @@ def summary_markdown(report: Mapping[str, Any], place: str) -> str:
         told = ", ".join(f"{len(v) if isinstance(v, list) else v} {k.replace('_', ' ')}" for k, v in _counted(changes))
         lines += ["", f"Since the last run: {told or 'no change'}."]
     if counts["failed"]:
-        lines += ["", f"**Warning:** {counts['failed']:,} documents failed; the others are unaffected."]
+        lines += ["", f"**Warning:** {many(counts['failed'])} failed; the others are unaffected."]
     lines += ["", f"Report: `{cell(place)}`"]
     return "\n".join(lines)
 
@@ -138,12 +147,12 @@ def risky_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
             "risk": member["risk"],
             "dropped": cell(member["source"]),
             "kept": cell(kept["source"]),
-            "relation": member["relation"],
-            "jaccard": member["jaccard"],
-            "coverage": member["coverage"],
             "numbers lost": cell(member["lost_numbers"]),
             "names lost": cell(member["lost_names"]),
             "sentences lost": member["lost_sentence_count"],
+            "relation": member["relation"],
+            "jaccard": member["jaccard"],
+            "coverage": member["coverage"],
         }
         for kept, member in pairs[:ROWS]
     ]
@@ -163,7 +172,8 @@ def publish_artifacts(report: Mapping[str, Any], clean: str, proposal: Path | No
     create_table_artifact(risky_rows(report), artifact_key(clean, "riskiest"), "Merged, and what would be lost")
     create_table_artifact(unusable_rows(report), artifact_key(clean, "unusable"), "Failed and rejected documents")
     for name in ("report.html", "manifest.parquet"):
-        create_link_artifact(link(f"{place}/{name}"), name, artifact_key(clean, name.partition(".")[0]), about)
+        key = artifact_key(clean, name.partition(".")[0])
+        create_link_artifact(link(f"{place}/{name}"), name, key, f"{about}: {name}")
 
 
 def place_of(clean: str, proposal: Path | None) -> str:

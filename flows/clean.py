@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import click
 from prefect import flow
@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.approval import Asked, discard_expired
-from flows.artifacts import FlowProgress, publish_artifacts, summary_markdown
+from flows.artifacts import FlowProgress, many, publish_artifacts, summary_markdown
 from flows.executors import PrefectExecutor, Where, check_server
 from pipeline.cli import plain_errors, run_options, settle
 from pipeline.config import Config
@@ -32,7 +32,7 @@ APPROVAL_HOURS = 24.0  # a nightly run that nobody answered makes way for the ne
 
 DEFAULTS = Config()
 RUN_ONLY = ("where", "address", "workers", "approve", "approval_hours", "dry_run", "strict")  # not in the configuration
-PLACES = ["processes", "threads", "dask", "ray"]
+PLACES = get_args(Where)
 
 
 @flow(name=NAME, flow_run_name="{raw} → {clean}", persist_result=False)
@@ -94,7 +94,7 @@ def outcome(result: RunResult, clean: str, asked: Asked | None, strict: bool) ->
     kept, duplicates = result.by_status.get("kept", 0), result.by_status.get("duplicate", 0)
     message = f"{result.documents:,} documents in, {kept:,} kept, {duplicates:,} duplicates."
     if result.failed:
-        message += f" Warning: {result.failed:,} documents failed; see the artifact of failed documents."
+        message += f" Warning: {many(result.failed)} failed; see the artifact of failed documents."
         if strict:
             return Failed(message=message)
     return Completed(message=message)
@@ -119,31 +119,30 @@ def light_children() -> Iterator[None]:
             main.__file__ = file
 
 
+def leave_no_server() -> None:
+    """Killed by SIGTERM, Python would leave the server that Prefect started for this run behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.argument("raw", metavar="RAW")
 @click.argument("clean", metavar="CLEAN")
 @run_options
-@click.option(
-    "--where", type=click.Choice(["processes", "threads", "dask", "ray"]), default="processes", show_default=True
-)
+@click.option("--where", type=click.Choice(PLACES), default=PLACES[0], show_default=True, help="Where tasks run.")
 @click.option("--address", metavar="URL", help="Address of an existing Dask or Ray cluster.")
 @click.option("--approve", is_flag=True, help="Ask a person, in the Prefect UI, before publishing.")
 @click.option("--approval-hours", type=float, default=APPROVAL_HOURS, show_default=True, metavar="FLOAT")
 def main(raw: str, clean: str, config_file: Path | None, quiet: bool, verbose: bool, **options: Any) -> None:
     """Run the flow once, here: RAW into CLEAN, as clean-corpus does, observed by Prefect."""
     del verbose  # the log has every pass; the manifest every document
-    kept = {
-        name: options.pop(name)
-        for name in ("where", "address", "workers", "approve", "approval_hours", "dry_run", "strict")
-    }
+    kept = {name: options.pop(name) for name in RUN_ONLY}
     with plain_errors():
         config = settle(raw, config_file, options)
         api = PREFECT_API_URL.value()
         check_server(kept["where"], api)
         if kept["approve"] and not api:
             raise UsageError("--approve needs a server with a UI: prefect server start, then set PREFECT_API_URL.")
-        # Killed by SIGTERM, Python would leave the server that Prefect started for this run behind.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        leave_no_server()
         if not quiet and not api:
             click.echo(
                 "No Prefect server is set, so one runs for the length of this run."
@@ -152,7 +151,7 @@ def main(raw: str, clean: str, config_file: Path | None, quiet: bool, verbose: b
             )
         state = clean_corpus(raw, clean, config, return_state=True, **kept)
         if state.is_failed() or state.is_crashed():
-            if kept["strict"] and "documents failed" in (state.message or ""):
+            if kept["strict"] and " failed; see the artifact" in (state.message or ""):
                 click.echo(state.message)
                 sys.exit(3)
             state.result()  # raises what went wrong

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from flows.approval import discard_expired
 from flows.artifacts import ROWS, artifact_key, cell
-from flows.clean import NAME
+from flows.clean import NAME, leave_no_server, light_children
 from flows.executors import PrefectExecutor
 from pipeline.cli import plain_errors
 from pipeline.config import Config
@@ -71,7 +71,7 @@ def what_if(raw: str, clean: str, config: Config) -> str:
         seen.append(proposal)
         return False
 
-    with PrefectExecutor() as executor:
+    with PrefectExecutor() as executor, light_children():
         run(raw, clean, config, executor=executor, approve=look)
     changes = asdict(seen[0].changes) if seen and seen[0].changes else {}
     lines = [f"What these settings would change in `{cell(clean)}`. Nothing was published."]
@@ -92,6 +92,7 @@ def what_if(raw: str, clean: str, config: Config) -> str:
 def main(clean: str, pairs: int | None, drop: bool) -> None:
     """Verify the corpus in CLEAN. Leaves with 1 if anything is wrong."""
     with plain_errors():
+        leave_no_server()
         state = maintain(clean, pairs, drop=drop, return_state=True)
         if state.is_failed() and state.message and "problems" not in state.message:
             state.result()

@@ -275,7 +275,7 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
         ]
     )
     a, b = a[likely], b[likely]
-    shared, size_a, size_b = intersections(Store(folder, "near_shingles"), a, b)
+    shared, size_a, size_b = intersections(Store(folder, "near_shingles"), a, b, threshold)
     keep = shared >= threshold * (size_a + size_b - shared)
     save(
         folder / "verified" / str(low), a=a[keep], b=b[keep], shared=shared[keep], in_a=size_a[keep], in_b=size_b[keep]
@@ -283,16 +283,29 @@ def verify(folder: Path, low: int, high: int, bands: int, config: Config) -> int
     return int(count)
 
 
-def intersections(store: Store, a: Positions, b: Positions) -> tuple[Positions, Positions, Positions]:
-    """How many shingles each pair of nodes shares, and how many each of the two has."""
+def intersections(
+    store: Store, a: Positions, b: Positions, least: float = 0.0
+) -> tuple[Positions, Positions, Positions]:
+    """How many shingles each pair of nodes shares, and how many each of the two has.
+
+    Pairs whose Jaccard is surely below `least` are given as sharing none. Equal hashes have equal upper halves, so
+    those of both nodes in one sort, which takes half the time, show at least as many neighbours alike as are shared.
+    """
     size_a, size_b = store.sizes(a), store.sizes(b)
     shared = np.zeros(a.size, np.int64)
+    needed = np.ceil(least / (1 + least) * (size_a + size_b) - 1e-9).astype(np.int64).tolist()
     for low, high in even_cuts(size_a + size_b, SHINGLES):
         nodes = distinct(np.concatenate((a[low:high], b[low:high])))
         first, values = store.take(nodes, ["shingle"])
+        halves = (values >> np.uint64(32)).astype(np.uint32) if least else values
         begin = first.tolist()
         left, right = np.searchsorted(nodes, a[low:high]).tolist(), np.searchsorted(nodes, b[low:high]).tolist()
         for i, (x, y) in enumerate(zip(left, right, strict=True), low):  # a sort a pair
+            if least:
+                both = np.concatenate((halves[begin[x] : begin[x + 1]], halves[begin[y] : begin[y + 1]]))
+                both.sort()
+                if np.count_nonzero(both[1:] == both[:-1]) < needed[i]:
+                    continue
             both = np.concatenate((values[begin[x] : begin[x + 1]], values[begin[y] : begin[y + 1]]))
             both.sort()
             shared[i] = np.count_nonzero(both[1:] == both[:-1])

@@ -21,7 +21,7 @@ from pipeline.dedup.words import Hashes, Positions
 from pipeline.errors import RunError
 
 GROUPS = 128  # parts are worked on in at most so many groups: that many files of each kind
-GROUP_DOCUMENTS = 4_000  # and in groups of at least so many documents: opening files has its price too
+GROUP_DOCUMENTS = 2_500  # and in groups of at least so many documents: opening files has its price too
 _ALIGNMENT = 64  # bytes: a cache line
 
 

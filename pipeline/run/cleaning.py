@@ -77,7 +77,9 @@ def clean_document(
     }
     for name, step in first.items():
         if name in config.stages:
-            document = watch.run(name, step, document)
+            given, document = document, watch.run(name, step, document)
+    if {"encoding", "markup"} <= set(config.stages) and document.text is not given.text:
+        document = watch.run("encoding", fix_encoding, document)  # entities stay as they are where there are tags
     document = watch.run("language", identify_language, document)
     document = document.with_fields(site=site_of(document, path if path is not None else document.source))
     document = with_line_decisions(document, decisions)
@@ -124,10 +126,10 @@ def clean_in_rounds(
         for name, step in steps.items():
             if name in config.stages:
                 document = watch.run(name, step, document)
+        if config.stages:
+            document = outer_blanks(document)  # inside: what was indented may be a headline now
         if document.text == given.text and document.title == given.title:
             break
-    if config.stages:
-        document = outer_blanks(document)
     if not document.text.strip():
         what = sorted({f"{edit.stage}/{edit.rule}" for edit in document.edits if edit.action == "removed"})
         raise DocumentRejected("nothing left after cleaning" + (f" (removed by {', '.join(what[:5])})" if what else ""))

@@ -172,8 +172,8 @@ def _run(
     for reason in because:
         progress.note(reason)
     import_ahead()
-    with clock.step("clean"), storage_errors(folder.path):
-        plan, rows = clean_all(raw, folder, config, decisions, executor, progress, stages)
+    with storage_errors(folder.path):
+        plan, rows = clock.run("clean", lambda: clean_all(raw, folder, config, decisions, executor, progress, stages))
     if not len(rows):
         raise RunError(f"{raw}: no documents in it. Put files there that end in .txt, .md, .html, .jsonl, .warc, ….")
     with storage_errors(folder.path):

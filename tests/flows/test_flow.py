@@ -40,7 +40,7 @@ def test_failed_documents_are_a_warning_and_artifacts_tell(here: Callable[..., R
     """
     clean = tmp_path / "clean"
     said = here(ROOT / "raw", clean).output
-    assert "20 documents in, 13 kept, 4 duplicates. Warning: 1 documents failed" in said
+    assert "20 documents in, 13 kept, 4 duplicates. Warning: 1 document failed" in said
     shown = artifacts(clean)
     assert set(shown) == {"progress", "summary", "riskiest", "unusable", "report", "manifest"}
     assert shown["progress"] == 100.0
@@ -61,7 +61,7 @@ def test_every_pass_and_every_batch_is_a_task_run(here: Callable[..., Result], c
     here(corpus.raw, clean, "--config", corpus.config)
     mine = FlowRunFilter(name=FlowRunFilterName(any_=[f"{corpus.raw} → {clean}"]))
     passes = ["learning what recurs", "taking out what recurs", "finding duplicates", "writing", "reporting"]
-    expected = sorted([*passes, "publishing", "clean 1", "clean 2", "clean 3", "clean 4", "write 1"])
+    expected = sorted(["cleaning", *passes, "publishing", "clean 1", "clean 2", "clean 3", "clean 4", "write 1"])
 
     def told() -> bool:
         """Task runs reach the server as events, some time after they ended."""
