@@ -1,6 +1,6 @@
 """The flow against the command line: the same documents, the same bytes, what Prefect, Dask and Ray add.
 
-    python bench/flows.py [--size 20000] [--only flow,dask,ray] [--workers 2]
+    python bench/flows.py [--size 20000 | --raw FOLDER] [--only flow,dask,ray] [--workers 2]
 
 Makes documents, cleans them with the command line, then with the flow on a warm Prefect server: on processes, on an
 external Dask cluster of two workers, on a Ray head with two (if the extra is installed), each started for its turn.
@@ -45,22 +45,23 @@ def timed(name: str, work: Callable[[], object], first: float | None = None) -> 
     return seconds
 
 
-def measure(size: int, only: list[str], workers: int) -> None:
+def measure(size: int, given: Path | None, only: list[str], workers: int) -> None:
     """In the namespace: everything in turn."""
     raise_loopback()
     with tempfile.TemporaryDirectory(prefix="f-") as name:
         folder = Path(name)
-        raw = folder / "raw"
-        raw.mkdir()
-        make = [sys.executable, ROOT / "bench" / "generate.py", str(size), raw / "documents.jsonl"]
-        subprocess.run(make, check=True)
+        raw = given or folder / "raw"
+        if given is None:
+            raw.mkdir()
+            make = [sys.executable, ROOT / "bench" / "generate.py", str(size), raw / "documents.jsonl"]
+            subprocess.run(make, check=True)
         options = ["--format", "jsonl", "--quiet"]
         command = [sys.executable, "-m", "pipeline.cli", raw, folder / "cli", *options, "--workers", str(workers)]
         first = timed("command line", lambda: subprocess.run(command, check=True, cwd=ROOT))
         expected = published(folder / "cli")
         server = Server(folder)
         server.start()
-        Started(server, ROOT / "raw", folder / "warm", "--quiet").end()  # imports and the database are warm
+        Started(server, ROOT / "raw" / "poems", folder / "warm", "--quiet").end()  # imports and the database are warm
         other = 0
         for place in only:
             where, cluster = [], None
@@ -92,14 +93,16 @@ def measure(size: int, only: list[str], workers: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=20_000)
+    parser.add_argument("--raw", type=Path, help="documents of your own, in place of generated ones")
     parser.add_argument("--only", default="flow,dask,ray")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
-        measure(options.size, options.only.split(","), options.workers)
+        measure(options.size, options.raw, options.only.split(","), options.workers)
     else:
-        same = ["--size", options.size, "--only", options.only, "--workers", options.workers, "--inside"]
+        mine = ["--raw", options.raw.resolve()] if options.raw else []
+        same = [*mine, "--size", options.size, "--only", options.only, "--workers", options.workers, "--inside"]
         print(isolated("bench.flows", *same, seconds=7_200))
 
 

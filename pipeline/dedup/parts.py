@@ -249,8 +249,13 @@ class Store:
                 if out is None:
                     out = np.empty(int(offset[-1]), values.dtype)
                 out[ranges(offset[:-1][mine], length[mine])] = values[ranges(start[mine], length[mine])]
-            taken.append(out if out is not None else np.zeros(0, np.uint64))
+            taken.append(out if out is not None else self._nothing(name))
         return taken
+
+    def _nothing(self, name: str) -> NDArray[Any]:
+        """No values, of the type that the named ones have: a group may hold no node that is asked for."""
+        first = self._folder / "0"
+        return np.zeros(0, load(first, name).dtype if first.exists() else np.uint64)
 
     def sizes(self, nodes: Positions) -> Positions:
         """How long the runs of `nodes` are."""

@@ -31,7 +31,7 @@ from pipeline.run.tasks import digest
 
 SMALL = 4_000_000  # bytes of a part's files that are in use, below which the part is small
 LARGE = 24_000_000  # bytes of a part made here; a few times this is what merging holds in memory
-DOCUMENTS = 4_000  # and documents: as many as matching takes in one group
+DOCUMENTS = 4_000  # and documents: about as many as matching takes in one group
 MANY = 24  # small parts that are left alone
 
 Unit = tuple[str, tuple[Span, ...]]

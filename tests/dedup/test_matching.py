@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Config, make_config
-from pipeline.dedup import Matching
+from pipeline.dedup import Matching, parts
+from pipeline.dedup.near import intersections
 from pipeline.dedup.result import RELATIONS
 from tests.dedup.corpora import edited, find, invent, jaccard
 
@@ -75,11 +77,12 @@ def test_every_near_pair_shares_a_cluster_or_is_told(tmp_path_factory: pytest.Te
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 50))
 def test_order_and_parts_change_nothing(tmp_path_factory: pytest.TempPathFactory, seed: int, batch: int) -> None:
-    """Documents spread otherwise over parts, in another order there, give the same result by rank."""
+    """Documents spread otherwise over parts and groups, in another order there, give the same result by rank."""
     texts = corpus(seed, 50)
     order = random.Random(seed).sample(range(50), 50)
     one = find(texts, tmp_path_factory.mktemp("one"))
-    other = find(texts, tmp_path_factory.mktemp("other"), order=order, batch=batch)
+    with mock.patch.object(parts, "GROUP_DOCUMENTS", 7):
+        other = find(texts, tmp_path_factory.mktemp("other"), order=order, batch=batch)
     assert one.evidence.equals(other.evidence)
     assert one.related.equals(other.related)
     assert (one.canonical == other.canonical).all()
@@ -181,3 +184,30 @@ def test_the_recall_is_stated(tmp_path: Path) -> None:
     assert (recall["bands"], recall["rows"]) == (21, 6)
     assert recall["expected"]["0.8"] == recall["expected"]["threshold"] == pytest.approx(0.998312)
     assert recall["expected"]["0.7"] < recall["expected"]["0.9"]
+
+
+class Stored:
+    """Shingles by node, as `pipeline.dedup.parts.Store` gives them."""
+
+    def __init__(self, sets: list[list[int]]) -> None:
+        self.sets = [np.array(sorted(some), np.uint64) for some in sets]
+
+    def sizes(self, nodes: np.ndarray) -> np.ndarray:
+        return np.array([self.sets[node].size for node in nodes.tolist()], np.int64)
+
+    def take(self, nodes: np.ndarray, _: list[str]) -> list[np.ndarray]:
+        found = [self.sets[node] for node in nodes.tolist()]
+        return [np.cumsum([0, *(some.size for some in found)]), np.concatenate(found)]
+
+
+@given(st.lists(st.sets(st.builds(lambda a, b: a << 32 | b, st.integers(0, 6), st.integers(0, 3)), min_size=1)))
+def test_pairs_that_may_reach_the_threshold_are_counted_in_full(sets: list[set[int]]) -> None:
+    """With a least Jaccard, pairs that reach it (also exactly) are told as without; hashes may share upper halves."""
+    a, b = (np.array(side, np.int64) for side in np.triu_indices(len(sets), 1))
+    store = Stored([sorted(some) for some in sets])
+    exact, size_a, size_b = intersections(store, a, b)  # type: ignore[arg-type]
+    for least in (0.25, 0.5, 0.8):
+        told, *_ = intersections(store, a, b, least)  # type: ignore[arg-type]
+        reached = exact >= least * (size_a + size_b - exact)
+        assert (told[reached] == exact[reached]).all()
+        assert ((told == exact) | (told == 0)).all()
