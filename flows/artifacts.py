@@ -23,6 +23,7 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from pipeline.console import SAID
+from pipeline.report.display import many
 from pipeline.run.corpus import PASSES
 from pipeline.terminal import visible
 
@@ -93,15 +94,6 @@ def cell(value: Any) -> str:
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
-def many(documents: int) -> str:
-    """So many documents, in words.
-
-    >>> many(1), many(1200)
-    ('1 document', '1,200 documents')
-    """
-    return f"{documents:,} document{'s' * (documents != 1)}"
-
-
 def summary_markdown(report: Mapping[str, Any], place: str) -> str:
     """The report's figures as Markdown. `place` says where the report itself is."""
     counts, characters, merging = report["documents"], report["characters"], report["merging"]
@@ -124,7 +116,7 @@ def summary_markdown(report: Mapping[str, Any], place: str) -> str:
         told = ", ".join(f"{len(v) if isinstance(v, list) else v} {k.replace('_', ' ')}" for k, v in _counted(changes))
         lines += ["", f"Since the last run: {told or 'no change'}."]
     if counts["failed"]:
-        lines += ["", f"**Warning:** {many(counts['failed'])} failed; the others are unaffected."]
+        lines += ["", f"**Warning:** {many(counts['failed'], 'document')} failed; the others are unaffected."]
     lines += ["", f"Report: `{cell(place)}`"]
     return "\n".join(lines)
 

@@ -19,12 +19,13 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from flows.approval import Asked, discard_expired
-from flows.artifacts import FlowProgress, many, publish_artifacts, summary_markdown
+from flows.artifacts import FlowProgress, publish_artifacts, summary_markdown
 from flows.executors import PrefectExecutor, Where, check_server
 from pipeline.cli import plain_errors, run_options, settle
 from pipeline.config import Config
 from pipeline.corpus.folder import read_json
 from pipeline.errors import UsageError
+from pipeline.report.display import many
 from pipeline.run import Proposal, RunResult, run
 
 NAME = "clean-corpus"
@@ -94,7 +95,7 @@ def outcome(result: RunResult, clean: str, asked: Asked | None, strict: bool) ->
     kept, duplicates = result.by_status.get("kept", 0), result.by_status.get("duplicate", 0)
     message = f"{result.documents:,} documents in, {kept:,} kept, {duplicates:,} duplicates."
     if result.failed:
-        message += f" Warning: {many(result.failed)} failed; see the artifact of failed documents."
+        message += f" Warning: {many(result.failed, 'document')} failed; see the artifact of failed documents."
         if strict:
             return Failed(message=message)
     return Completed(message=message)

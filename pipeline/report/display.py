@@ -44,6 +44,16 @@ def number(value: float | int | None) -> str:
     return "" if value is None else f"{value:,.0f}"
 
 
+def many(count: int, one: str, several: str | None = None) -> str:
+    """A count with its noun.
+
+    >>> many(1, "sentence"), many(1200, "sentence"), many(0, "copy", "copies")
+    ('1 sentence', '1,200 sentences', 'no copies')
+    """
+    word = one if count == 1 else several or f"{one}s"
+    return f"{number(count) if count else 'no'} {word}"
+
+
 def percent(part: float, whole: float) -> str:
     """A share for people: no share of nothing, and never 0 % or 100 % when it is not exactly that.
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.report import pictures
-from pipeline.report.display import csp_hash, number, percent, script_json, visible_all
+from pipeline.report.display import csp_hash, many, number, percent, script_json, visible_all
 from pipeline.terminal import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -77,20 +77,10 @@ def pictures_of(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _many(count: int, one: str, many: str | None = None) -> str:
-    """A count with its noun.
-
-    >>> _many(1, "sentence"), _many(1200, "sentence"), _many(0, "copy", "copies")
-    ('1 sentence', '1,200 sentences', 'no copies')
-    """
-    word = one if count == 1 else many or f"{one}s"
-    return f"{number(count) if count else 'no'} {word}"
-
-
 def verdict(report: Mapping[str, Any]) -> str:
     """The run in one or two sentences."""
     documents = report["documents"]
-    said = f"{_many(documents['in'], 'document').capitalize()} came in and {number(documents['kept'])} are kept."
+    said = f"{many(documents['in'], 'document').capitalize()} came in and {number(documents['kept'])} are kept."
     gone = [
         f"{number(documents['duplicate'])} duplicate{'s' * (documents['duplicate'] != 1)} of a kept document"
         if documents["duplicate"]
@@ -113,13 +103,13 @@ def _thrown_away(report: Mapping[str, Any]) -> dict[str, str]:
         text = "No sentence was lost to merging: whatever a dropped document says, the kept one says too."
     else:
         text = (
-            f"{_many(merging['documents_losing_sentences'], 'dropped document').capitalize()} held "
-            f"{_many(merging['sentences_lost'], 'sentence')} that the kept one lacks; "
+            f"{many(merging['documents_losing_sentences'], 'dropped document').capitalize()} held "
+            f"{many(merging['sentences_lost'], 'sentence')} that the kept one lacks; "
             f"{number(merging['documents_losing_numbers'])} of them a number, "
             f"{number(merging['documents_losing_names'])} a name."
         )
     if documents["failed"] or documents["rejected"]:
-        text += f" {_many(documents['failed'] + documents['rejected'], 'document').capitalize()} could not be used."
+        text += f" {many(documents['failed'] + documents['rejected'], 'document').capitalize()} could not be used."
     level = "look" if merging["sentences_lost"] or documents["failed"] else "good"
     return {"question": "Was anything I need thrown away?", "text": text, "to": "#clusters", "level": level}
 
@@ -130,7 +120,7 @@ def _doubtful(report: Mapping[str, Any]) -> dict[str, str]:
         text, level = "Nothing was merged.", "good"
     elif merging["risky"]:
         text, level = (
-            f"{_many(merging['risky'], 'cluster').capitalize()} of {number(merging['clusters'])} "
+            f"{many(merging['risky'], 'cluster').capitalize()} of {number(merging['clusters'])} "
             f"deserve{'s' * (merging['risky'] == 1)} a look: a number or a name differs, or the evidence is thin.",
             "look",
         )
@@ -147,7 +137,7 @@ def _stripped(report: Mapping[str, Any]) -> dict[str, str]:
         top = rules[0]
         text = (
             f"{top['stage']} / {top['rule']} took {percent(top['removed'], removed['characters'])} of all that "
-            f"cleaning removed, from {_many(top['documents'], 'document')}. "
+            f"cleaning removed, from {many(top['documents'], 'document')}. "
             f"In all, {number(removed['characters'])} characters went."
         )
     return {"question": "What was stripped most?", "text": text, "to": "#removed", "level": "plain"}
