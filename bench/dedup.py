@@ -48,7 +48,9 @@ class Processes:
     def __init__(self, workers: int) -> None:
         # Forked before any thread runs: as a run's workers, they find the modules imported already, and as children
         # they are counted in what this process used.
-        self.pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"))
+        self.pool = ProcessPoolExecutor(
+            workers, mp_context=multiprocessing.get_context("fork"), initializer=keep_freed_memory
+        )
 
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Results in the order of `arguments`."""

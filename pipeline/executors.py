@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import RunError
-from pipeline.workers import WorkerPool, WorkerStopped, close_shared_pools
+from pipeline.workers import WorkerStopped, close_shared_pools, shared_pool
 
 T = TypeVar("T")
 
@@ -50,7 +50,6 @@ class LocalExecutor:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
-        self._steps: WorkerPool | None = None  # made when a step needs it
 
     def map(
         self, function: Callable[..., T], arguments: Iterable[Sequence[Any]], *, inline: bool = False
@@ -79,9 +78,7 @@ class LocalExecutor:
         return call()
 
     def _in_worker(self, function: Callable[..., T]) -> Callable[..., T]:
-        if self._steps is None:
-            self._steps = WorkerPool(self.workers)
-        steps = self._steps
+        steps = shared_pool(self.workers)
 
         def call(*arguments: Any) -> T:
             with steps.worker() as worker:
@@ -99,8 +96,6 @@ class LocalExecutor:
     def close(self) -> None:
         """Ends the worker processes."""
         close_shared_pools()
-        if self._steps is not None:
-            self._steps.close()
 
     def __enter__(self) -> LocalExecutor:
         return self

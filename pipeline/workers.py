@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from pipeline.allocator import keep_freed_memory
+
 T = TypeVar("T")
 
 PRELOAD = ("pipeline.run.batches",)
@@ -124,6 +126,7 @@ def _serve(channel: Connection, stage: Any, memory_mb: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # see _allow
     _die_with_parent()
+    keep_freed_memory()
     _channel, _stage = channel, stage
     limited = False
     while True:

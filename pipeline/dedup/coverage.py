@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.dedup.lookup import is_in, opens_run, places
 from pipeline.dedup.parts import even_cuts, ranges
-from pipeline.dedup.words import Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
+from pipeline.dedup.words import UNIT_WORDS, Hashes, Positions, Words, mix, sentence_hashes, sentence_starts
 
 RETOLD_SHARE = 0.5  # of a unit's weight: a sentence told in other words keeps its rare ones
 CONTAINED_SHARE = 0.8  # of a unit's weight: a sentence taken over, perhaps touched up
@@ -95,10 +95,7 @@ def units(words: Words) -> Units:
     inner = words.capital & ~words.opens & ~words.digit
     keys = words.stem ^ mix(document.astype(np.uint64))
     name = words.capital & ~words.digit & is_in(keys, keys[inner])
-    key = (unit.astype(np.uint64) << np.uint64(36)) | (words.stem >> np.uint64(28))  # 36 bits tell 40 words apart
-    order = np.argsort(key)
-    ordered = key[order]
-    groups = np.flatnonzero(opens_run(ordered))
+    order, groups = _by_stem(unit, starts, words.stem)
     chosen = order[groups]
     word_first = np.searchsorted(unit[chosen], np.arange(starts.size + 1))
     first = np.searchsorted(starts, words.first)
@@ -115,6 +112,20 @@ def units(words: Words) -> Units:
         words.digit[chosen],
         np.logical_or.reduceat(name[order], groups) if groups.size else np.zeros(0, bool),
     )
+
+
+def _by_stem(unit: Positions, starts: Positions, stem: Hashes) -> tuple[Positions, Positions]:
+    """The words in the order of their units and in each by stem; where in that order each distinct stem begins.
+
+    One sort of one number: unit, first bits of the stem (more than 30, which tell `UNIT_WORDS` apart), place in unit.
+    """
+    place_bits = np.uint64(UNIT_WORDS.bit_length())
+    stem_bits = np.uint64(64 - max(1, starts.size.bit_length())) - place_bits
+    key = (unit.astype(np.uint64) << stem_bits) | (stem >> (np.uint64(64) - stem_bits))
+    key = (key << place_bits) | (np.arange(unit.size) - starts[unit]).astype(np.uint64)
+    key.sort()
+    place = (key & ((np.uint64(1) << place_bits) - np.uint64(1))).astype(np.int64)
+    return starts[unit] + place, np.flatnonzero(opens_run(key >> place_bits))
 
 
 def cover(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,51 +14,96 @@ from pipeline.dedup.lookup import distinct
 from pipeline.dedup.marks import lost_marks
 from pipeline.dedup.near import intersections, node_rows
 from pipeline.dedup.overlap import WORDS, take_marks, take_units
-from pipeline.dedup.parts import Store, column, even_cuts, load_all, string_lists
+from pipeline.dedup.parts import Store, array, column, even_cuts, load_all, ranges, save, string_lists
+from pipeline.dedup.stored import StoredTable
 from pipeline.dedup.words import Positions
 
 LOST_SENTENCES = 20  # listed of each dropped document; all are counted
 LOST_WORDS = 50  # numbers, and names, listed
 
-SCHEMA = pa.schema(
+FIGURES = ("jaccard", "coverage", "coverage_back")
+LOSSES = pa.schema(
     [
-        ("document", pa.int64()),
-        ("canonical", pa.int64()),
-        ("relation", pa.string()),
-        ("jaccard", pa.float64()),
-        ("coverage", pa.float64()),
-        ("coverage_back", pa.float64()),
-        ("containment", pa.float64()),
+        *((name, pa.float64()) for name in (*FIGURES, "containment")),
         ("shared_shingles", pa.int64()),
         ("lost_sentences", pa.list_(pa.string())),
         ("lost_sentence_count", pa.int32()),
         ("lost_numbers", pa.list_(pa.string())),
         ("lost_names", pa.list_(pa.string())),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        ("document", pa.int64()),
+        ("canonical", pa.int64()),
+        ("relation", pa.string()),
+        *LOSSES,
         ("cluster", pa.int64()),
         ("why", pa.string()),
     ]
 )
 
 
-def find_losses(folder: Path, group: int) -> pa.Table:
-    """Step: the evidence of a group's dropped nodes (`dropped`: node and centre, ascending by node).
+def find_losses(folder: Path, group: int) -> None:
+    """Step: the evidence of a group's dropped nodes (`dropped`, ascending by node), stored.
 
-    Columns `node`, `jaccard`, `coverage`, `coverage_back`, `containment`, `shared_shingles` and those that name what
-    is lost. Both texts are compared as they were cleaned; shingles as in the near step.
+    `figures` get the columns `FIGURES`, `losses` (a `StoredTable`, by node) those of `LOSSES`. Both texts are compared
+    as they were cleaned; shingles as in the near step.
     """
     nodes, _ = node_rows(folder, group)
     pairs = load_all(folder / "dropped")
     mine = np.isin(pairs["node"], nodes, assume_unique=True)
     nodes, centres = pairs["node"][mine], pairs["centre"][mine]
     store = Store(folder, "units")
-    shingles = intersections(Store(folder, "shingles"), nodes, centres)
+    shingles = tuple(pairs[name][mine] for name in ("shared", "in_node", "in_centre"))
+    unknown = np.flatnonzero(shingles[0] < 0)  # not found by the near step
+    found_now = intersections(Store(folder, "shingles"), nodes[unknown], centres[unknown])
+    for known, found in zip(shingles, found_now, strict=True):
+        known[unknown] = found
     cuts = even_cuts(pairs["words"][mine], WORDS) or [(0, 0)]
-    return pa.concat_tables(
-        [
-            _losses(store, nodes[low:high], centres[low:high], tuple(each[low:high] for each in shingles))
-            for low, high in cuts
-        ]
-    )
+    figures = []
+
+    def tables() -> Iterator[pa.Table]:
+        for low, high in cuts:
+            table = _losses(store, nodes[low:high], centres[low:high], tuple(each[low:high] for each in shingles))
+            figures.append(table.select(FIGURES))
+            yield table
+
+    StoredTable.write(folder / "losses" / str(group), LOSSES, tables())
+    found = pa.concat_tables(figures)
+    save(folder / "figures" / str(group), node=nodes, **{name: array(found[name]) for name in FIGURES})
+
+
+class Losses:
+    """What `find_losses` stored of all dropped nodes: `node` and the `FIGURES` here, the rest in its files."""
+
+    def __init__(self, folder: Path, groups: int) -> None:
+        self._folder = folder
+        each = [load_all(folder / "figures" / str(group)) for group in range(groups)]
+        size = np.array([some["node"].size for some in each])
+        node = np.concatenate([some["node"] for some in each])
+        order = np.argsort(node)
+        self.node = node[order]
+        self.figures = {name: np.concatenate([some[name] for some in each])[order] for name in FIGURES}
+        self._group = np.repeat(np.arange(groups, dtype=np.int32), size)[order]
+        self._row = ranges(np.zeros(groups, np.int64), size)[order]
+
+    def places(self, nodes: Positions) -> Positions:
+        """Where some dropped nodes stand in `node` and `figures`."""
+        return np.searchsorted(self.node, nodes)
+
+    def take(self, nodes: Positions) -> pa.Table:
+        """The `LOSSES` of some dropped nodes, in their order."""
+        at = self.places(nodes)
+        group, row = self._group[at], self._row[at]
+        order = np.argsort(group, kind="stable")
+        tables = [LOSSES.empty_table()]
+        for run in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if order.size else []:
+            stored = StoredTable(self._folder / "losses" / str(group[run[0]])).table()
+            tables.append(stored.take(column(row[run])))
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return pa.concat_tables(tables).take(column(back))
 
 
 def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[Positions, ...]) -> pa.Table:
@@ -73,7 +119,6 @@ def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[
     union = in_x + in_y - shared
     return pa.table(
         {
-            "node": column(nodes),
             "jaccard": column(np.divide(shared, union, out=np.ones(nodes.size), where=union > 0)),
             "coverage": column(there),
             "coverage_back": column(back),

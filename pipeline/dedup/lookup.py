@@ -60,6 +60,21 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     return ordered[opens_run(ordered)]
 
 
+def distinct_runs(values: NDArray[Any], offset: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Each run `values[offset[i]:offset[i + 1]]` sorted, with one of each of its values; how many are left of each.
+
+    >>> [found.tolist() for found in distinct_runs(np.array([3, 1, 3, 3, 2]), np.array([0, 3, 3, 5]))]
+    [[1, 3, 2, 3], [2, 0, 2]]
+    """
+    values = values.copy()
+    for low, high in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):  # a sort a document, not a word
+        values[low:high].sort()
+    fresh = opens_run(values)
+    fresh[offset[:-1][offset[:-1] < values.size]] = True
+    counts = np.concatenate((np.zeros(1, np.int64), np.cumsum(fresh)))[offset]
+    return values[fresh], np.diff(counts)
+
+
 def opens_run(ordered: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a run of equal values begins, bool."""
     fresh = np.ones(ordered.size, bool)

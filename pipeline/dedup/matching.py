@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.dedup import evidence, near, overlap, result, stars
-from pipeline.dedup.lookup import distinct
+from pipeline.dedup.lookup import distinct, places
 from pipeline.dedup.minhash import choose_bands
 from pipeline.dedup.near import pack, unpack
 from pipeline.dedup.parts import (
     Executor,
     Layout,
     SketchPart,
-    array,
     even_cuts,
     load,
     load_all,
@@ -32,7 +30,7 @@ from pipeline.dedup.parts import (
 )
 from pipeline.dedup.rarity import background, from_counts, spread
 from pipeline.dedup.result import Almost, Choice, DocumentColumns, Matching
-from pipeline.dedup.stars import DECIDED, NEAR, Edges
+from pipeline.dedup.stars import DECIDED, EXACT, NEAR, Edges
 from pipeline.dedup.texts import find_texts
 from pipeline.dedup.words import Positions
 
@@ -145,6 +143,8 @@ class _Job:
         a_of_b = found["shared"][is_near] / np.maximum(1, found["in_b"][is_near])
         b_of_a = found["shared"][is_near] / np.maximum(1, found["in_a"][is_near])
         self.near_edges = stars.both_ways(a, b, a_of_b, b_of_a, NEAR, jaccard[is_near])
+        self.near_pairs = pack(a, b)  # ascending
+        self.near_shingles = np.stack([found[name][is_near] for name in ("shared", "in_a", "in_b")])
         self.counts["near"] = {"candidate_pairs": sum(counts), "verified_pairs": int(a.size)}
 
     # -- overlapping documents
@@ -158,16 +158,14 @@ class _Job:
         centre = self.near_choice[0]
         eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words) & config.overlap.find
         pairs = self._share_rare_words(eligible)
-        marked = np.zeros(self.nodes, bool)
-        a, b = unpack(pairs)
-        marked[a] = marked[b] = marked[certain.keeps] = marked[certain.drops] = True
-        under = (centre != np.arange(self.nodes)) & marked[centre]
-        marked |= under
+        marked = self._mark(centre, *unpack(pairs), certain.keeps, certain.drops)
         self._weigh_words(eligible, bool(marked.any()))
-        save(self.folder / "marks", all=marked)
         if marked.any():
             groups = range(len(self.layout.groups))
+            save(self.folder / "marks", all=marked)
             self._map(overlap.gather_units, [(self.folder, g, "marks", "units") for g in groups])
+            unknown = certain.at(certain.relation != NEAR)  # what near pairs share is known
+            save(self.folder / "marks", all=self._mark(centre, *unpack(pairs), unknown.keeps, unknown.drops))
             self._map(near.gather_shingles, [(self.folder, g, "marks", "shingles") for g in groups])
         first = self._measure("overlap", pairs)
         more = np.setdiff1d(self._with_near_duplicates(*first.partners(), centre), pairs)
@@ -181,6 +179,13 @@ class _Job:
             "scale": self.scale,
             "word_rarity": self.rarity_from,
         }
+
+    def _mark(self, centre: Positions, *nodes: Positions) -> NDArray[np.bool_]:
+        """bool, one a node: whether it is among `nodes`, or its centre is."""
+        marked = np.zeros(self.nodes, bool)
+        for some in nodes:
+            marked[some] = True
+        return marked | marked[centre]
 
     def _share_rare_words(self, eligible: NDArray[np.bool_]) -> NDArray[np.uint64]:
         """The candidate pairs: documents that share enough rare 2-word shingles, or declare one origin."""
@@ -303,14 +308,24 @@ class _Job:
         """The exact figures of each dropped node against its centre, and what is lost."""
         folder = self.folder
         dropped = np.flatnonzero(self.centre != np.arange(self.nodes))
+        self.losses: evidence.Losses | None = None
         if not dropped.size:
-            self.losses = None
             return
         centre = self.centre[dropped]
         size = (self.words[dropped] + self.words[centre]).astype(np.int64)
-        save(folder / "dropped", node=dropped, centre=centre, words=size)
-        tables = self._map(evidence.find_losses, [(folder, g) for g in range(len(self.layout.groups))])
-        self.losses = pa.concat_tables(tables).sort_by("node")
+        at = places(pack(dropped, centre), self.near_pairs)
+        known = np.full((3, dropped.size), -1, np.int64)
+        known[:, at >= 0] = self.near_shingles[:, at[at >= 0]]
+        turned = dropped > centre
+        known[1:, turned] = known[:0:-1, turned]
+        shared, in_node, in_centre = known
+        save(
+            folder / "dropped",
+            node=dropped, centre=centre, words=size, shared=shared, in_node=in_node, in_centre=in_centre,
+        )  # fmt: skip
+        groups = len(self.layout.groups)
+        self._map(evidence.find_losses, [(folder, g) for g in range(groups)])
+        self.losses = evidence.Losses(folder, groups)
 
     # -- the result
 
@@ -319,12 +334,21 @@ class _Job:
         choice = Choice(self.edges, self.texts.values, self.centre, self.reason)
         node_of_rank, node_rank = self.texts.node_of_rank, self.texts.rank
         canonical, relation = result.place(choice, node_rank, node_of_rank)
-        why = result.explain_dropped(choice, self.losses, self.retold, set(self.texts.origin_pairs.tolist()))
-        table = result.tell_evidence(canonical, relation, self.losses, node_of_rank, why)
+        losses, origins = self.losses, set(self.texts.origin_pairs.tolist())
+        table = result.tell_evidence(
+            self.folder / "evidence",
+            canonical,
+            relation,
+            losses,
+            node_of_rank,
+            lambda nodes: result.explain_dropped(choice, losses, nodes, self.retold, origins) if losses else [],
+        )
         figures = np.full((3, canonical.size), np.nan)
-        rows = array(table["document"])
-        for i, name in enumerate(("jaccard", "coverage", "coverage_back")):
-            figures[i, rows] = array(table[name])
+        figures[:, relation == EXACT] = 1.0
+        if losses is not None:
+            others = np.flatnonzero(relation > EXACT)
+            for i, name in enumerate(evidence.FIGURES):
+                figures[i, others] = losses.figures[name][losses.places(node_of_rank[others])]
         size = np.bincount(canonical, minlength=canonical.size)
         alone = np.ones(self.nodes, bool)
         alone[node_of_rank] = size[canonical] == 1

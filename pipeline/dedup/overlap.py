@@ -23,7 +23,7 @@ from pipeline.dedup.coverage import (
     units,
     verbatim_shares,
 )
-from pipeline.dedup.lookup import distinct, opens_run, places
+from pipeline.dedup.lookup import distinct, distinct_runs, opens_run, places
 from pipeline.dedup.marks import Marks, find_marks
 from pipeline.dedup.near import intersections, node_rows, pack, run_pairs, unpack
 from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, ranges, save
@@ -272,12 +272,7 @@ def count_stems(folder: Path, group: int) -> None:
     mine = np.sort(document[load(folder / "sample", "all")[nodes]])
     found = [np.zeros(0, np.uint64)]
     for _, words in split_chunks(read_texts(folder, group, mine), stems=True):
-        owner = np.repeat(np.arange(words.first.size - 1), np.diff(words.first))
-        order = np.lexsort((owner, words.stem))
-        stem, owner = words.stem[order], owner[order]
-        fresh = np.ones(stem.size, bool)
-        fresh[1:] = (stem[1:] != stem[:-1]) | (owner[1:] != owner[:-1])
-        found.append(stem[fresh])
+        found.append(distinct_runs(words.stem, words.first)[0])
     known, documents = np.unique(np.concatenate(found), return_counts=True)
     save(folder / "stems" / str(group), stem=known, documents=documents)
 

@@ -173,11 +173,13 @@ def array(values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return np.where(bits, found, np.nan)
 
 
-def strings(values: Sequence[str]) -> pa.Array:
-    """Texts as an Arrow column; lone surrogates, which Arrow cannot hold, become question marks."""
-    raw = [value.encode("utf-8", "replace") for value in values]
+def strings(values: Sequence[str | None]) -> pa.Array:
+    """Texts or nulls as an Arrow column; lone surrogates, which Arrow cannot hold, become question marks."""
+    raw = [value.encode("utf-8", "replace") if value else b"" for value in values]
     offset = np.cumsum([0, *map(len, raw)]).astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(raw), [None, pa.py_buffer(offset), pa.py_buffer(b"".join(raw))])
+    there = np.array([value is not None for value in values], bool)
+    valid = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    return pa.Array.from_buffers(pa.string(), len(raw), [valid, pa.py_buffer(offset), pa.py_buffer(b"".join(raw))])
 
 
 def string_lists(values: Sequence[Sequence[str]]) -> pa.Array:
@@ -203,8 +205,15 @@ def save(path: Path, **arrays: NDArray[Any]) -> None:
 
 def load_all(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that `save` wrote, memory-mapped, by name."""
+    return _arrays(_map(path))
+
+
+def _map(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
-        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _arrays(whole: mmap.mmap) -> dict[str, NDArray[Any]]:
     at = 8 + int.from_bytes(whole[:8], "little")
     arrays: dict[str, NDArray[Any]] = {}
     for name, kind, shape in json.loads(whole[8:at]):
@@ -227,7 +236,7 @@ class Store:
         self._folder = folder / name
         self._bounds = np.array([layout.documents(group)[0] for group in range(len(layout.groups))], np.int64)
         self._document = load(folder / "nodes", "document")
-        self._open: dict[int, dict[str, NDArray[Any]]] = {}
+        self._open: dict[int, tuple[mmap.mmap, dict[str, NDArray[Any]]]] = {}
 
     def take(self, nodes: Positions, names: Sequence[str], first: str = "first") -> list[NDArray[Any]]:
         """The runs of `nodes` (any order, each stored): int64[k + 1] where each begins, then the named values."""
@@ -250,6 +259,7 @@ class Store:
                     out = np.empty(int(offset[-1]), values.dtype)
                 out[ranges(offset[:-1][mine], length[mine])] = values[ranges(start[mine], length[mine])]
             taken.append(out if out is not None else self._nothing(name))
+        self._let_go()
         return taken
 
     def _nothing(self, name: str) -> NDArray[Any]:
@@ -270,8 +280,18 @@ class Store:
     def _part(self, group: int) -> dict[str, NDArray[Any]]:
         """The arrays of one group, mapped when first asked for."""
         if group not in self._open:
-            self._open[group] = load_all(self._folder / str(group))
-        return self._open[group]
+            whole = _map(self._folder / str(group))
+            self._open[group] = whole, _arrays(whole)
+        return self._open[group][1]
+
+    def _let_go(self) -> None:
+        """Hands the pages of the files back, so that not all that was ever read from them counts as held.
+
+        The system's cache keeps them as long as it has room; a read takes some 60 kB with it into memory.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for whole, _ in self._open.values():
+                whole.madvise(mmap.MADV_DONTNEED)
 
 
 def ranges(start: Positions, length: Positions) -> Positions:

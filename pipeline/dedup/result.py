@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.config import Config
 from pipeline.dedup import evidence, stars
 from pipeline.dedup.minhash import Bands
-from pipeline.dedup.parts import array, column, string_lists, strings
+from pipeline.dedup.parts import column, string_lists, strings
 from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
+from pipeline.dedup.stored import BATCH_ROWS, StoredTable
 from pipeline.dedup.words import Positions
 
 RELATIONS = ("kept", "exact", "near", "overlap", "decided")  # what the numbers in `Matching.relation` mean
@@ -52,9 +55,10 @@ class Matching:
 
     `canonical` int64: the document kept in its place (its own rank if kept); `relation` int8, see `RELATIONS`;
     `jaccard`, `coverage`, `coverage_back` float64, NaN if kept: exact, against the canonical document; `cluster`
-    int64: the canonical document of a cluster of two or more, else -1; `kept_why`: rank of each canonical document of
-    a cluster to the reason. `evidence` has the columns of `evidence.SCHEMA`, `related` of `RELATED_SCHEMA`; `recall`:
-    bands, rows and what they are expected to find; `counts`: pairs, and seconds of each phase.
+    int64: the canonical document of a cluster of two or more, else -1; `kept_why`: why each canonical document of a
+    cluster was kept, else null. `evidence` (a file in the folder of the matching) has the columns of
+    `evidence.SCHEMA`, `related` of `RELATED_SCHEMA`; `recall`: bands, rows and what they are expected to find;
+    `counts`: pairs, and seconds of each phase.
     """
 
     canonical: NDArray[np.int64]
@@ -63,8 +67,8 @@ class Matching:
     coverage: NDArray[np.float64]
     coverage_back: NDArray[np.float64]
     cluster: NDArray[np.int64]
-    kept_why: dict[int, str]
-    evidence: pa.Table
+    kept_why: pa.StringArray
+    evidence: StoredTable
     related: pa.Table
     recall: dict[str, Any]
     counts: dict[str, Any]
@@ -110,8 +114,8 @@ def place(choice: Choice, node_rank: Positions, node_of_rank: Positions) -> tupl
     return canonical, relation
 
 
-def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, config: Config) -> dict[int, str]:
-    """Why each canonical document of a cluster was kept.
+def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, config: Config) -> pa.StringArray:
+    """Why each canonical document of a cluster was kept, by rank; null for all others.
 
     "of 3 others" counts all documents that are connected with it by evidence, also those that stand elsewhere.
     """
@@ -119,7 +123,7 @@ def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, 
     labels = stars.components(choice.centre.size, choice.edges)
     reach = np.bincount(labels, choice.nodes.weight)[labels].astype(np.int64)
     policy = {"newest": ", the newest", "oldest": ", the oldest", "first": ", the first"}.get(config.keep, "")
-    reasons = {}
+    reasons: list[str | None] = [None] * canonical.size
     for rank in np.flatnonzero(size > 1).tolist():
         node = int(node_of_rank[rank])
         said = f"kept: covers {size[rank] - 1:,} of {reach[node] - 1:,} others"
@@ -127,62 +131,69 @@ def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, 
         if choice.nodes.preferred[node]:
             said += "; a person preferred it"
         reasons[rank] = said
-    return reasons
+    return strings(reasons)
 
 
 def tell_evidence(
+    path: Path,
     canonical: Positions,
     relation: NDArray[np.int8],
-    losses: pa.Table | None,
+    losses: evidence.Losses | None,
     node_of_rank: Positions,
-    why: dict[int, str],
-) -> pa.Table:
-    """One row for every duplicate, by rank; copies of a dropped text share its figures."""
+    explain: Callable[[Positions], list[str]],
+) -> StoredTable:
+    """One row for every duplicate, by rank; copies of a dropped text share its figures.
+
+    `explain`: why some dropped nodes stand under their centres.
+    """
     dropped = np.flatnonzero(relation > 0)
-    copies = dropped[relation[dropped] == EXACT]
-    others = dropped[relation[dropped] != EXACT]
-    count = copies.size
-    nothing = string_lists([[]] * count)
-    equal = pa.table(
-        {
-            "jaccard": column(np.ones(count)),
-            "coverage": column(np.ones(count)),
-            "coverage_back": column(np.ones(count)),
-            "containment": column(np.ones(count)),
-            "shared_shingles": pa.nulls(count, pa.int64()),
-            "lost_sentences": nothing,
-            "lost_sentence_count": column(np.zeros(count, np.int32)),
-            "lost_numbers": nothing,
-            "lost_names": nothing,
-        }
-    )
-    tables = [equal]
-    if losses is not None and others.size:
-        rows = np.searchsorted(array(losses["node"]), node_of_rank[others])
-        tables.append(losses.drop_columns(["node"]).take(column(rows)))
-    table = pa.concat_tables(tables)
-    ranks = np.concatenate((copies, others))
-    nodes = node_of_rank[ranks].tolist()
-    kinds = relation[ranks].tolist()
-    table = table.append_column("document", column(ranks))
-    table = table.append_column("canonical", column(canonical[ranks]))
-    table = table.append_column("cluster", column(canonical[ranks]))
-    table = table.append_column("relation", strings([RELATIONS[kind] for kind in kinds]))
-    said = ["equal text" if kind == EXACT else why[node] for kind, node in zip(kinds, nodes, strict=True)]
-    table = table.append_column("why", strings(said))
-    return table.select(evidence.SCHEMA.names).cast(evidence.SCHEMA).sort_by("document")
+
+    def tables() -> Iterator[pa.Table]:
+        for low in range(0, dropped.size, BATCH_ROWS):
+            ranks = dropped[low : low + BATCH_ROWS]
+            equal = relation[ranks] == EXACT
+            others = node_of_rank[ranks[~equal]]
+            said = np.full(ranks.size, "equal text", object)
+            table = _equal_texts(int(equal.sum()))
+            if losses is not None and others.size:
+                table = pa.concat_tables([table, losses.take(others)])
+                said[~equal] = explain(others)
+            place = np.empty(ranks.size, np.int64)  # equal texts stand first in `table`
+            place[np.argsort(~equal, kind="stable")] = np.arange(ranks.size)
+            table = table.take(column(place))
+            own = {"document": ranks, "canonical": canonical[ranks], "cluster": canonical[ranks]}
+            for name, values in own.items():
+                table = table.append_column(name, column(values))
+            kinds = [RELATIONS[kind] for kind in relation[ranks].tolist()]
+            table = table.append_column("relation", strings(kinds)).append_column("why", strings(said.tolist()))
+            yield table.select(evidence.SCHEMA.names)
+
+    return StoredTable.write(path, evidence.SCHEMA, tables())
 
 
-def explain_dropped(choice: Choice, losses: pa.Table | None, retold: set[int], origins: set[int]) -> dict[int, str]:
-    """In words why each dropped node stands under its centre. `retold`, `origins`: packed pairs of nodes."""
-    if losses is None:
-        return {}
-    reasons = {}
-    figures = zip(*(losses[name].to_pylist() for name in ("node", "jaccard", "coverage", "coverage_back")), strict=True)
-    for node, jaccard, coverage, back in figures:
-        centre = int(choice.centre[node])
+def _equal_texts(count: int) -> pa.Table:
+    """What `Losses.take` gives, for documents that lose nothing."""
+    one, nothing = column(np.ones(count)), string_lists([[]] * count)
+    filled = {
+        "shared_shingles": pa.nulls(count, pa.int64()),
+        "lost_sentence_count": column(np.zeros(count, np.int32)),
+        **dict.fromkeys(("lost_sentences", "lost_numbers", "lost_names"), nothing),
+    }
+    return pa.table([filled.get(name, one) for name in evidence.LOSSES.names], schema=evidence.LOSSES)
+
+
+def explain_dropped(
+    choice: Choice, losses: evidence.Losses, nodes: Positions, retold: set[int], origins: set[int]
+) -> list[str]:
+    """In words why dropped nodes stand under their centres. `retold`, `origins`: packed pairs of nodes."""
+    at = losses.places(nodes)
+    figures = (losses.figures[name][at].tolist() for name in evidence.FIGURES)
+    relations, centres = choice.edges.relation[choice.reason[nodes]].tolist(), choice.centre[nodes].tolist()
+    reasons = []
+    for node, centre, relation, jaccard, coverage, back in zip(
+        nodes.tolist(), centres, relations, *figures, strict=True
+    ):
         pair = (min(node, centre) << 32) | max(node, centre)
-        relation = int(choice.edges.relation[choice.reason[node]])
         if relation == OVERLAP:
             how = "retold" if pair in retold else "contained"
             said = f"{how}: {coverage:.2f} of it is covered by the kept one, {back:.2f} the other way"
@@ -190,7 +201,7 @@ def explain_dropped(choice: Choice, losses: pa.Table | None, retold: set[int], o
             said = f"{jaccard:.3f} of the shingles of both are shared"
         else:
             said = "a person said that they are duplicates" if relation == stars.DECIDED else "equal text"
-        reasons[node] = said + ("; same declared origin" if pair in origins else "")
+        reasons.append(said + ("; same declared origin" if pair in origins else ""))
     return reasons
 
 

@@ -10,7 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.config import Config
-from pipeline.dedup.lookup import opens_run
+from pipeline.dedup.lookup import distinct_runs
 from pipeline.dedup.minhash import SCHEME, hash32, signatures
 from pipeline.dedup.parts import column
 from pipeline.dedup.shingles import combine, shingle_starts
@@ -119,19 +119,8 @@ def _sketch_chunk(words: Words, config: Config) -> tuple[NDArray[np.uint32], _Co
     first = np.searchsorted(sentences, words.first)
     return (
         table,
-        _distinct(shingles, offset),
-        _distinct(frac[low], kept),
+        distinct_runs(shingles, offset),
+        distinct_runs(frac[low], kept),
         (sentence_hashes(words, sentences), np.diff(first)),
         np.diff(words.first),
     )
-
-
-def _distinct(values: Hashes, offset: Positions) -> _Column:
-    """Sort each run `values[offset[i]:offset[i + 1]]` and keep one of each."""
-    values = values.copy()
-    for low, high in zip(offset[:-1].tolist(), offset[1:].tolist(), strict=True):  # a sort a document, not a word
-        values[low:high].sort()
-    fresh = opens_run(values)
-    fresh[offset[:-1][offset[:-1] < values.size]] = True
-    counts = np.concatenate((np.zeros(1, np.int64), np.cumsum(fresh)))[offset]
-    return values[fresh], np.diff(counts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -188,12 +189,14 @@ def _run(
         rows = clock.run("finish", lambda: finish(cleaned, plan, learned, config, executor, decisions))
         rest_shared_pools()
         decided = clock.run("match", lambda: fates(rows, config, executor, scratch, decisions, published))
+        rest_shared_pools()
         clock.run(
             "write",
             lambda: write_corpus(
                 rows, decided, learned.table, config, executor, folder.next, scratch, published, dry_run
             ),
         )
+        rest_shared_pools()
         changes = changes_since(published, folder.next)
         summary = clock.run("report", lambda: report(folder.next, rows, config, decided, changes, decisions))
         result = result_of(folder, plan, changes, because, clock, stages, dry_run)
@@ -315,15 +318,14 @@ def result_of(
     table = pq.read_table(
         folder.next / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"]
     )
-    statuses = Counter(table.column("status").to_pylist())
-    relations = Counter(relation for relation in table.column("relation").to_pylist() if relation)
+    statuses, relations = counted(table.column("status")), counted(table.column("relation"))
     return RunResult(
         clean=folder.path,
         documents=table.num_rows,
         by_status={name: statuses.get(name, 0) for name in ("kept", "duplicate", "rejected", "failed")},
         by_relation=dict(sorted(relations.items())),
-        characters_in=sum(table.column("characters_in").to_pylist()),
-        characters_out=sum(table.column("characters_out").to_pylist()),
+        characters_in=pc.sum(table.column("characters_in")).as_py(),
+        characters_out=pc.sum(table.column("characters_out")).as_py(),
         files=plan.files,
         reused_units=plan.reused,
         new_units=plan.new,
@@ -335,6 +337,11 @@ def result_of(
         stage_seconds=dict(stages),
         report_path=folder.path / "report.html",
     )
+
+
+def counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value stands in a column, nulls left out."""
+    return {pair["values"]: pair["counts"] for pair in column.drop_null().value_counts().to_pylist()}
 
 
 def check_gates(summary: Mapping[str, Any], folder: CleanFolder) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from pipeline.config import Config
 from pipeline.corpus.parts import part_file
 from pipeline.decisions import Decisions
 from pipeline.dedup import DocumentColumns, Matching, SketchPart, match
+from pipeline.dedup.result import RELATED_SCHEMA
+from pipeline.dedup.stored import StoredTable
 from pipeline.executors import Executor
 from pipeline.run.rows import Rows
 
@@ -25,12 +27,34 @@ RELATIONS = (None, "exact", "near", "overlap", "decided")
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """The proof for every duplicate: rows of `dedup.evidence.SCHEMA` by document, read from a file piece by piece."""
+
+    by_rank: StoredTable
+    clean: np.ndarray  # the index of each rank, ascending
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows, some at a time, with indices in `document`, `canonical` and `cluster`."""
+        for table in self.by_rank.batches():
+            yield in_source_order(table, ("document", "canonical", "cluster"), self.clean)
+
+
+def in_source_order(table: pa.Table, names: Iterable[str], clean: np.ndarray) -> pa.Table:
+    """A table with the ranks in some of its columns turned into indices."""
+    for name in names:
+        indices = pa.array(clean[table.column(name).to_numpy()], pa.int64())
+        table = table.set_column(table.schema.get_field_index(name), name, indices)
+    return table
+
+
+@dataclass(frozen=True)
 class Fates:
     """What becomes of each document, by index in source order; n documents.
 
     `status` int8 (`STATUSES`), `canonical` int64 (index of the kept document; -1 unless a duplicate), `relation` int8
     (`RELATIONS`), `jaccard` and `coverage` float64 (nan unless a duplicate), `cluster` int64 (index of the canonical
-    document of a cluster of two or more, else -1), `why` by index: why a kept document was kept, a rejected rejected.
+    document of a cluster of two or more, else -1), `why` a string or null: why a kept document was kept, a rejected
+    rejected. `evidence` (None: nothing was matched) and `related` name documents by index.
     """
 
     sources: pa.ChunkedArray
@@ -40,8 +64,8 @@ class Fates:
     jaccard: np.ndarray
     coverage: np.ndarray
     cluster: np.ndarray
-    why: Mapping[int, str]
-    evidence: pa.Table  # as `Matching.evidence`, but with indices
+    why: pa.Array
+    evidence: Evidence | None
     related: pa.Table
     recall: Mapping[str, object]
     counts: Mapping[str, object]
@@ -61,6 +85,8 @@ def fates(
     for index, reason in decided_against(sources, decisions).items():
         if status[index] == KEPT:
             status[index], why[index] = REJECTED, reason
+    alone = restored(sources, decisions, status)
+    why.update(dict.fromkeys(alone.tolist(), "kept: restored by a person's decision"))
     result = Fates(
         sources,
         status,
@@ -69,23 +95,17 @@ def fates(
         np.full(total, np.nan),
         np.full(total, np.nan),
         np.full(total, -1, np.int64),
-        why,
-        EVIDENCE_PAIRS.empty_table(),
-        RELATED_PAIRS.empty_table(),
+        pa.array([why.get(index) for index in range(total)], pa.string()),
+        None,
+        RELATED_SCHEMA.empty_table(),
         {},
         {},
     )
-    alone = restored(sources, decisions, status)
-    why.update(dict.fromkeys(alone.tolist(), "kept: restored by a person's decision"))
     clean = np.setdiff1d(np.flatnonzero(status == KEPT), alone)
     if not config.dedup or len(clean) == 0:
         return result
     matching = match_documents(rows, clean, sources, config, executor, scratch, decisions, published)
     return with_matching(result, clean, matching)
-
-
-EVIDENCE_PAIRS = pa.schema([("document", pa.int64()), ("canonical", pa.int64())])
-RELATED_PAIRS = pa.schema([("document_a", pa.int64()), ("document_b", pa.int64())])
 
 
 def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int, str]:
@@ -199,13 +219,9 @@ def with_matching(before: Fates, clean: np.ndarray, matching: Matching) -> Fates
     jaccard[lost], coverage[lost] = matching.jaccard[dropped], matching.coverage[dropped]
     inside = matching.cluster >= 0
     cluster[clean[inside]] = clean[matching.cluster[inside]]
-    why = dict(before.why) | {int(clean[rank]): text for rank, text in matching.kept_why.items()}
-
-    def indexed(table: pa.Table, names: tuple[str, str]) -> pa.Table:
-        for name in names:
-            at = table.schema.get_field_index(name)
-            table = table.set_column(at, name, pa.array(clean[table.column(name).to_numpy()], pa.int64()))
-        return table.sort_by([(name, "ascending") for name in names])
+    rank_of = np.full(len(status), -1, np.int64)
+    rank_of[clean] = own
+    why = pc.coalesce(before.why, matching.kept_why.take(pa.array(rank_of, mask=rank_of < 0)))
 
     return Fates(
         before.sources,
@@ -216,8 +232,8 @@ def with_matching(before: Fates, clean: np.ndarray, matching: Matching) -> Fates
         coverage,
         cluster,
         why,
-        indexed(matching.evidence, ("document", "canonical")),
-        indexed(matching.related, ("document_a", "document_b")),
+        Evidence(matching.evidence, clean),
+        in_source_order(matching.related, ("document_a", "document_b"), clean),
         matching.recall,
         matching.counts,
     )

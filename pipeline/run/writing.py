@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
 from pipeline.corpus.output import document_id, json_line, markdown_document, markdown_paths
-from pipeline.corpus.parts import ROW_GROUP, write_arrow, write_parquet
+from pipeline.corpus.parts import ROW_GROUP, write_parquet
 from pipeline.corpus.tables import DOCUMENTS, DROPPED, EDITS, EVIDENCE, LEARNED, MANIFEST, RELATED
+from pipeline.dedup.stored import StoredTable
 from pipeline.executors import Executor
 from pipeline.run.matching import DUPLICATE, KEPT, RELATIONS, STATUSES, Fates
 from pipeline.run.rows import Rows
@@ -33,6 +35,24 @@ DOCUMENTS_GROUP = 500  # rows: what a reader decodes to see one text
 SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
 COUNTED = ("characters_in", "characters_out", "raw_sha256", "clean_sha256")
 OWN_FIELDS = ("source", "record_id", "status", "reason", "metadata", "text", "edits", *COUNTED)
+FATES_FILE = "fates.arrow"
+FATES_ROWS = 50_000
+COMPARED_ROWS = 200_000  # hashes of exact duplicates: 13 MB
+FATES = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("row", pa.int32()),
+        ("status", pa.int8()),
+        ("relation", pa.int8()),
+        ("jaccard", pa.float64()),
+        ("coverage", pa.float64()),
+        ("canonical_source", pa.string()),
+        ("cluster_id", pa.string()),
+        ("output", pa.string()),
+        ("same_text", pa.bool_()),
+        ("why", pa.string()),
+    ]
+)
 FRAGMENTED = {"manifest": MANIFEST, "edits": EDITS, "dropped": DROPPED}
 
 
@@ -41,8 +61,9 @@ def write_corpus(
     published: Path | None, dry_run: bool = False,
 ) -> None:  # fmt: skip
     """Writes every table, and unless `dry_run` the kept documents, into `folder`."""
-    plan_path = scratch / "fates.arrow"
-    write_arrow(fates_table(rows, fates, config), plan_path)
+    outputs, same = output_paths(fates, config), same_text(rows, fates)
+    tables = (fates_table(*some, rows, fates, outputs, same) for some in cuts(len(rows)))
+    StoredTable.write(scratch / FATES_FILE, FATES, tables)
     names_path = scratch / "parts.json"
     names_path.write_text(json.dumps(rows.parts), encoding="utf-8")
     old = str(published) if published is not None else None
@@ -60,9 +81,16 @@ def write_corpus(
             for number in range(count):
                 with (scratch / f"documents-{number:06d}.jsonl").open("rb") as fragment:
                     shutil.copyfileobj(fragment, out, 1 << 20)
-    write_parquet(evidence_table(fates), folder / "evidence.parquet", "zstd")
+    with pq.ParquetWriter(folder / "evidence.parquet", EVIDENCE, compression="zstd") as out:
+        for table in evidence_tables(fates):
+            out.write_table(table, row_group_size=ROW_GROUP)
     write_parquet(related_table(fates), folder / "related.parquet", "zstd")
     write_parquet(learned.select(LEARNED.names).cast(LEARNED), folder / "learned.parquet", "zstd")
+
+
+def cuts(count: int) -> Iterator[tuple[int, int]]:
+    """Runs of `FATES_ROWS` of so many documents, `(first, last)`."""
+    return ((first, min(first + FATES_ROWS, count)) for first in range(0, count, FATES_ROWS))
 
 
 def blocks(rows: Rows) -> list[tuple[int, int]]:
@@ -79,60 +107,61 @@ def blocks(rows: Rows) -> list[tuple[int, int]]:
     return borders
 
 
-def fates_table(rows: Rows, fates: Fates, config: Config) -> pa.Table:
-    """What the writing workers need of each document, as one table that they map into memory."""
-    total = len(rows)
-    outputs: list[str | None] = [None] * total
-    kept = np.flatnonzero(fates.status == KEPT)
-    if config.format == "markdown":
-        sources = fates.sources.take(pa.array(kept)).to_pylist()
-        for index, path in zip(kept.tolist(), markdown_paths(sources), strict=True):
-            outputs[index] = path
-    elif config.format == "jsonl":
-        for index in kept.tolist():
-            outputs[index] = "documents.jsonl"
-    canonical_sources: list[str | None] = [None] * total
-    dropped = np.flatnonzero(fates.canonical >= 0)
-    if len(dropped):
-        names = fates.sources.take(pa.array(fates.canonical[dropped])).to_pylist()
-        for index, name in zip(dropped.tolist(), names, strict=True):
-            canonical_sources[index] = name
-    inside = fates.cluster >= 0
-    cluster_ids: list[str | None] = [None] * total
-    for index, at in zip(np.flatnonzero(inside).tolist(), fates.cluster[inside].tolist(), strict=True):
-        cluster_ids[index] = document_id(fates.sources[at].as_py())
+def fates_table(first: int, last: int, rows: Rows, fates: Fates, outputs: pa.Array, same: np.ndarray) -> pa.Table:
+    """What the writing workers need of the documents `first` to `last - 1`.
+
+    `outputs`, `same`: of all documents, what `output_paths` and `same_text` give.
+    """
+    some = slice(first, last)
+    canonical, cluster = fates.canonical[some], fates.cluster[some]
+    canonical_sources = fates.sources.take(pa.array(canonical, mask=canonical < 0))
+    names = fates.sources.take(pa.array(cluster, mask=cluster < 0)).to_pylist()
     return pa.table(
-        {
-            "part": pa.array(rows.part, pa.int32()),
-            "row": pa.array(rows.row, pa.int32()),
-            "status": pa.array(fates.status, pa.int8()),
-            "relation": pa.array(fates.relation, pa.int8()),
-            "jaccard": pa.array(fates.jaccard, from_pandas=True),
-            "coverage": pa.array(fates.coverage, from_pandas=True),
-            "canonical_source": pa.array(canonical_sources, pa.string()),
-            "cluster_id": pa.array(cluster_ids, pa.string()),
-            "output": pa.array(outputs, pa.string()),
-            "same_text": pa.array(same_text(rows, fates), pa.bool_()),
-            "why": pa.array([fates.why.get(index) for index in range(total)], pa.string()),
-        }
+        [
+            pa.array(rows.part[some], pa.int32()),
+            pa.array(rows.row[some], pa.int32()),
+            pa.array(fates.status[some], pa.int8()),
+            pa.array(fates.relation[some], pa.int8()),
+            pa.array(fates.jaccard[some], from_pandas=True),
+            pa.array(fates.coverage[some], from_pandas=True),
+            canonical_sources,
+            pa.array([None if name is None else document_id(name) for name in names], pa.string()),
+            outputs.slice(first, last - first),
+            pa.array(same[some], pa.bool_()),
+            fates.why.slice(first, last - first),
+        ],
+        schema=FATES,
     )
+
+
+def output_paths(fates: Fates, config: Config) -> pa.Array:
+    """Where each kept document is written, by index; null: not written, or a worker knows better (Parquet)."""
+    kept = np.flatnonzero(fates.status == KEPT)
+    if config.format == "parquet" or not len(kept):
+        return pa.nulls(len(fates.status), pa.string())
+    if config.format == "markdown":
+        paths = pa.array(markdown_paths(fates.sources.take(pa.array(kept)).to_pylist()), pa.string())
+    else:
+        paths = pa.array(["documents.jsonl"], pa.string())
+    place = np.full(len(fates.status), -1, np.int64)
+    place[kept] = np.arange(len(kept)) if config.format == "markdown" else 0
+    return paths.take(pa.array(place, mask=place < 0))
 
 
 def same_text(rows: Rows, fates: Fates) -> np.ndarray:
     """bool, one a document: whether it is a duplicate whose text is, to the letter, the kept document's."""
     same = np.zeros(len(rows), bool)
     exact = np.flatnonzero(fates.relation == RELATIONS.index("exact"))
-    if len(exact):
-        own = rows.column("clean_sha256", exact).to_pylist()
-        kept = rows.column("clean_sha256", fates.canonical[exact]).to_pylist()
-        same[exact] = [a == b for a, b in zip(own, kept, strict=True)]
+    for first in range(0, len(exact), COMPARED_ROWS):
+        some = exact[first : first + COMPARED_ROWS]
+        own, kept = (rows.column("clean_sha256", each).combine_chunks() for each in (some, fates.canonical[some]))
+        same[some] = pc.fill_null(pc.equal(own, kept), False).to_numpy(zero_copy_only=False)
     return same
 
 
 def read_fates(scratch: Path, first: int, last: int) -> pa.Table:
     """A run of the table of fates, mapped rather than read."""
-    with pa.memory_map(str(scratch / "fates.arrow")) as source:
-        return pa.ipc.open_file(source).read_all().slice(first, last - first)
+    return StoredTable(scratch / FATES_FILE).table().slice(first, last - first)
 
 
 def write_block(
@@ -267,21 +296,19 @@ def join_parquet(fragments: Sequence[Path], schema: pa.Schema, path: Path) -> No
             fragment.unlink()
 
 
-def evidence_table(fates: Fates) -> pa.Table:
-    """evidence.parquet: the proof for every duplicate, indices turned into names."""
-    given = fates.evidence
-    if not given.num_rows:
-        return EVIDENCE.empty_table()
-    sources, canonical = (given.column(name).to_numpy() for name in ("document", "canonical"))
-    names = {
-        "source": fates.sources.take(pa.array(sources)),
-        "canonical_source": fates.sources.take(pa.array(canonical)),
-        "cluster_id": pa.array([document_id(fates.sources[int(i)].as_py()) for i in canonical], pa.string()),
-    }
-    columns = [
-        names[field.name] if field.name in names else _column(given, field.name, field.type) for field in EVIDENCE
-    ]
-    return pa.table(columns, schema=EVIDENCE)
+def evidence_tables(fates: Fates) -> Iterator[pa.Table]:
+    """evidence.parquet, some rows at a time: the proof for every duplicate, indices turned into names."""
+    for given in fates.evidence.tables() if fates.evidence is not None else ():
+        canonical = fates.sources.take(given.column("canonical"))
+        names = {
+            "source": fates.sources.take(given.column("document")),
+            "canonical_source": canonical,
+            "cluster_id": pa.array([document_id(name) for name in canonical.to_pylist()], pa.string()),
+        }
+        columns = [
+            names[field.name] if field.name in names else _column(given, field.name, field.type) for field in EVIDENCE
+        ]
+        yield pa.table(columns, schema=EVIDENCE)
 
 
 def related_table(fates: Fates) -> pa.Table:

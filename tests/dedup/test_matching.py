@@ -55,7 +55,7 @@ def test_every_dropped_document_has_direct_exact_evidence(
             assert texts[i].split() == texts[canonical].split()
         if kind == "kept":
             assert np.isnan(found.jaccard[i])
-    assert found.evidence["document"].to_pylist() == np.flatnonzero(found.relation > 0).tolist()
+    assert found.evidence.table()["document"].to_pylist() == np.flatnonzero(found.relation > 0).tolist()
 
 
 @settings(max_examples=12, deadline=None)
@@ -83,10 +83,10 @@ def test_order_and_parts_change_nothing(tmp_path_factory: pytest.TempPathFactory
     one = find(texts, tmp_path_factory.mktemp("one"))
     with mock.patch.object(parts, "GROUP_DOCUMENTS", 7):
         other = find(texts, tmp_path_factory.mktemp("other"), order=order, batch=batch)
-    assert one.evidence.equals(other.evidence)
+    assert one.evidence.table().equals(other.evidence.table())
     assert one.related.equals(other.related)
     assert (one.canonical == other.canonical).all()
-    assert one.kept_why == other.kept_why
+    assert one.kept_why.equals(other.kept_why)
 
 
 def test_short_and_empty_documents_are_duplicates_only_when_equal(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_keep_decides_who_stays(tmp_path: Path, keep: str, kept: int) -> None:
     dates = ["2020-01-01", "2024-05-05", "NaT"]
     found = find(texts, tmp_path, make_config({"keep": keep}), dates=dates)
     assert found.canonical.tolist() == [kept] * 3
-    assert found.kept_why[kept].startswith("kept: covers 2 of 2 others")
+    assert found.kept_why[kept].as_py().startswith("kept: covers 2 of 2 others")
 
 
 def test_a_person_decides_against_the_evidence(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_evidence_names_what_is_lost(tmp_path: Path) -> None:
     body = " ".join(f"Sentence number {w} tells of {w} and of {w}ness at length." for w in invent(random.Random(9), 30))
     texts = [body + " The end is the same for all readers here today.", body + " In 1987 only Marguerite objected."]
     found = find(texts, tmp_path)
-    row = found.evidence.to_pylist()[0]
+    row = found.evidence.table().to_pylist()[0]
     assert row["document"] == 1 and row["relation"] == "near"
     assert row["lost_sentences"] == ["In 1987 only Marguerite objected."]
     assert row["lost_numbers"] == ["1987"] and row["lost_names"] == ["Marguerite"]

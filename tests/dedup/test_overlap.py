@@ -52,7 +52,7 @@ def test_a_retelling_is_an_overlap(tmp_path: Path) -> None:
     assert found.relation.tolist().count(3) == 1
     assert found.canonical[0] == found.canonical[1] != 2
     assert found.canonical[2] == 2
-    row = found.evidence.to_pylist()[0]
+    row = found.evidence.table().to_pylist()[0]
     assert row["why"].startswith("retold:")
     assert row["jaccard"] < 0.2
     assert row["coverage"] >= 0.8 and row["coverage_back"] >= 0.8
@@ -64,7 +64,7 @@ def test_the_part_goes_under_the_whole(tmp_path: Path) -> None:
     for i, texts in enumerate(([HARBOUR, whole], [whole, HARBOUR])):
         found = find(texts, tmp_path / str(i))
         assert found.canonical.tolist() == [texts.index(whole)] * 2
-        assert found.evidence["why"].to_pylist()[0].startswith("contained:")
+        assert found.evidence.table()["why"].to_pylist()[0].startswith("contained:")
 
 
 def test_versions_of_one_text_are_related_not_duplicates(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_sentences_of_a_template_weigh_nothing(tmp_path: Path) -> None:
 def test_one_origin_makes_a_candidate_and_is_told(tmp_path: Path) -> None:
     """Documents that declare one origin are compared, and the reason says so."""
     found = find([HARBOUR, RETOLD], tmp_path, origins=["https://varno.example/7", "https://varno.example/7"])
-    assert found.evidence["why"].to_pylist()[0].endswith("same declared origin")
+    assert found.evidence.table()["why"].to_pylist()[0].endswith("same declared origin")
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_overlap_can_be_left_out(tmp_path: Path) -> None:
     texts = [HARBOUR, RETOLD, HARBOUR.replace("Varno", "Varna", 1)]
     found = find(texts, tmp_path, Config(overlap=Overlap(find=False)))
     assert sorted(found.relation.tolist()) == [0, 0, 2]
-    assert found.evidence["coverage"].to_pylist()[0] > 0.5
+    assert found.evidence.table()["coverage"].to_pylist()[0] > 0.5
