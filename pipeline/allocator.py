@@ -22,3 +22,13 @@ def keep_freed_memory() -> None:
         mallopt(_MMAP_THRESHOLD, 32 * MEGABYTE)
         mallopt(_TRIM_THRESHOLD, 64 * MEGABYTE)
         mallopt(_TOP_PAD, 16 * MEGABYTE)
+
+
+def give_back() -> None:
+    """Hands what this process has freed back to the system, before a pass that needs none of it."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)

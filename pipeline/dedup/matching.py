@@ -29,7 +29,7 @@ from pipeline.dedup.parts import (
     save,
 )
 from pipeline.dedup.rarity import background, from_counts, spread
-from pipeline.dedup.result import Almost, Choice, DocumentColumns, Matching
+from pipeline.dedup.result import JUST_BELOW, Almost, Choice, DocumentColumns, Matching
 from pipeline.dedup.stars import DECIDED, EXACT, NEAR, Edges
 from pipeline.dedup.texts import find_texts
 from pipeline.dedup.words import Positions
@@ -137,7 +137,7 @@ class _Job:
         is_near = jaccard >= self.config.threshold
         short = ~is_near
         nan = np.full(int(short.sum()), np.nan)
-        why = np.full(nan.size, "just below the threshold")
+        why = np.full(nan.size, JUST_BELOW, np.int8)
         self.almost = Almost(found["a"][short], found["b"][short], jaccard[short], nan, nan, why)
         a, b = found["a"][is_near], found["b"][is_near]
         a_of_b = found["shared"][is_near] / np.maximum(1, found["in_b"][is_near])
@@ -172,7 +172,7 @@ class _Job:
         second = self._measure("overlap_near", more)
         self.overlap_edges = stars.join([first.edges(), second.edges()])
         self.almost_covered = [first.almost(), second.almost()]
-        self.retold = first.retold() | second.retold()
+        self.retold = np.union1d(first.retold(), second.retold())
         self.counts["overlap"] = {
             "candidate_pairs": int(pairs.size + more.size),
             "verified_pairs": int(self.overlap_edges.keeps.size),
@@ -334,7 +334,7 @@ class _Job:
         choice = Choice(self.edges, self.texts.values, self.centre, self.reason)
         node_of_rank, node_rank = self.texts.node_of_rank, self.texts.rank
         canonical, relation = result.place(choice, node_rank, node_of_rank)
-        losses, origins = self.losses, set(self.texts.origin_pairs.tolist())
+        losses, origins = self.losses, self.texts.origin_pairs
         table = result.tell_evidence(
             self.folder / "evidence",
             canonical,

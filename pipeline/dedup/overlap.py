@@ -28,7 +28,7 @@ from pipeline.dedup.marks import Marks, find_marks
 from pipeline.dedup.near import intersections, node_rows, pack, run_pairs, unpack
 from pipeline.dedup.parts import Store, column, even_cuts, lists, load, load_all, load_layout, ranges, save
 from pipeline.dedup.rarity import Rarity
-from pipeline.dedup.result import Almost
+from pipeline.dedup.result import NOT_ENOUGH, TOO_SHORT, VERSIONS, Almost
 from pipeline.dedup.stars import OVERLAP, Edges
 from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
@@ -327,7 +327,7 @@ def _measure(store: Store, templates: Hashes, a: Positions, b: Positions) -> NDA
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What `judge` says of measured pairs, all bool[pairs] but `why`.
+    """What `judge` says of measured pairs, all bool[pairs] but `why` (`result.WHY_ALMOST`).
 
     `a_inside`, `b_inside`: that one is contained in the other. `retold`: both cover each other. `told`: related.
     """
@@ -336,7 +336,7 @@ class Verdicts:
     b_inside: NDArray[np.bool_]
     retold: NDArray[np.bool_]
     told: NDArray[np.bool_]
-    why: NDArray[np.str_]
+    why: NDArray[np.int8]
 
 
 def judge(table: NDArray[np.float64], config: Config) -> Verdicts:
@@ -355,8 +355,7 @@ def judge(table: NDArray[np.float64], config: Config) -> Verdicts:
     b_inside = enough & (np.where(b_same >= VERSION_SHARE, b_same, b_in_a) >= whole)
     close = (np.minimum(a_by_b, b_by_a) >= RELATED_COVERAGE) | (np.maximum(a_by_b, b_by_a) >= config.coverage)
     close |= versions & (np.maximum(a_same, b_same) >= RELATED_COVERAGE)
-    reasons = ("too few words of their own to judge", "versions of one text", "covered one way only, or not enough")
-    why = np.where(~enough, reasons[0], np.where(versions, reasons[1], reasons[2]))
+    why = np.where(~enough, TOO_SHORT, np.where(versions, VERSIONS, NOT_ENOUGH)).astype(np.int8)
     return Verdicts(a_inside, b_inside, retold, close, why)
 
 
@@ -398,9 +397,9 @@ class Measured:
         back = np.concatenate((b_by_a[b_keeps], a_by_b[a_keeps]))
         return Edges(keeps, drops, cover, np.full(keeps.size, OVERLAP, np.int8), (cover + back) / 2)
 
-    def retold(self) -> set[int]:
+    def retold(self) -> NDArray[np.uint64]:
         """The retold pairs, packed."""
-        return set(pack(self.a, self.b)[self.verdicts.retold].tolist())
+        return pack(self.a, self.b)[self.verdicts.retold]
 
     def almost(self) -> Almost:
         """The pairs that nearly qualify; of versions no coverage was measured."""

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import Config
 from pipeline.dedup import evidence, stars
+from pipeline.dedup.lookup import is_in
 from pipeline.dedup.minhash import Bands
+from pipeline.dedup.near import Pairs, pack
 from pipeline.dedup.parts import column, string_lists, strings
 from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
 from pipeline.dedup.stored import BATCH_ROWS, StoredTable
@@ -74,16 +76,26 @@ class Matching:
     counts: dict[str, Any]
 
 
+JUST_BELOW, TOO_SHORT, VERSIONS, NOT_ENOUGH, STANDS_ELSEWHERE = range(5)
+WHY_ALMOST = (
+    "just below the threshold",
+    "too few words of their own to judge",
+    "versions of one text",
+    "covered one way only, or not enough",
+    "near duplicate of a document that stands under one it is not near to itself",
+)
+
+
 @dataclass(frozen=True)
 class Almost:
-    """Pairs of nodes that nearly qualify: figures (NaN where not measured) and one reason each."""
+    """Pairs of nodes that nearly qualify: figures (NaN where not measured) and one of `WHY_ALMOST` (int8) each."""
 
     a: Positions
     b: Positions
     jaccard: NDArray[np.float64]
     coverage_a: NDArray[np.float64]
     coverage_b: NDArray[np.float64]
-    why: NDArray[np.str_]
+    why: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -183,25 +195,26 @@ def _equal_texts(count: int) -> pa.Table:
 
 
 def explain_dropped(
-    choice: Choice, losses: evidence.Losses, nodes: Positions, retold: set[int], origins: set[int]
+    choice: Choice, losses: evidence.Losses, nodes: Positions, retold: Pairs, origins: Pairs
 ) -> list[str]:
-    """In words why dropped nodes stand under their centres. `retold`, `origins`: packed pairs of nodes."""
-    at = losses.places(nodes)
-    figures = (losses.figures[name][at].tolist() for name in evidence.FIGURES)
-    relations, centres = choice.edges.relation[choice.reason[nodes]].tolist(), choice.centre[nodes].tolist()
+    """In words why dropped nodes stand under their centres; which pairs of nodes are retold, declare one origin."""
+    at, pairs = losses.places(nodes), pack(nodes, choice.centre[nodes])
     reasons = []
-    for node, centre, relation, jaccard, coverage, back in zip(
-        nodes.tolist(), centres, relations, *figures, strict=True
-    ):
-        pair = (min(node, centre) << 32) | max(node, centre)
+    columns = (
+        choice.edges.relation[choice.reason[nodes]],
+        is_in(pairs, retold),
+        is_in(pairs, origins),
+        *(losses.figures[name][at] for name in evidence.FIGURES),
+    )
+    for relation, told, origin, jaccard, coverage, back in zip(*(each.tolist() for each in columns), strict=True):
         if relation == OVERLAP:
-            how = "retold" if pair in retold else "contained"
+            how = "retold" if told else "contained"
             said = f"{how}: {coverage:.2f} of it is covered by the kept one, {back:.2f} the other way"
         elif relation == stars.NEAR:
             said = f"{jaccard:.3f} of the shingles of both are shared"
         else:
             said = "a person said that they are duplicates" if relation == stars.DECIDED else "equal text"
-        reasons.append(said + ("; same declared origin" if pair in origins else ""))
+        reasons.append(said + ("; same declared origin" if origin else ""))
     return reasons
 
 
@@ -215,7 +228,7 @@ def tell_related(almost: list[Almost], choice: Choice, node_rank: Positions, alo
     missed = alone[edges.keeps] & ~kept[edges.drops] & (edges.relation == stars.NEAR)
     a, b = edges.keeps[missed], edges.drops[missed]
     nan = np.full(a.size, np.nan)
-    why = np.full(a.size, "near duplicate of a document that stands under one it is not near to itself")
+    why = np.full(a.size, STANDS_ELSEWHERE, np.int8)
     every = [*almost, Almost(a, b, nan, nan, nan, why)]
     tables = []
     for i, some in enumerate(every):
@@ -231,7 +244,7 @@ def tell_related(almost: list[Almost], choice: Choice, node_rank: Positions, alo
                     "jaccard": column(some.jaccard[use]),
                     "coverage_a": column(np.where(turned, back, forth)),
                     "coverage_b": column(np.where(turned, forth, back)),
-                    "why": strings(some.why[use].tolist()),
+                    "why": strings(WHY_ALMOST).take(column(some.why[use])),
                 }
             ).cast(RELATED_SCHEMA)
         )

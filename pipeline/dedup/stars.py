@@ -7,15 +7,18 @@ is left. Greedy, but without chance: each choice has a stated order, down to the
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dedup.lookup import distinct, opens_run
+from pipeline.dedup.parts import even_cuts
 from pipeline.dedup.words import Positions
 
+BLOCK_NODES = 20_000  # of whole components, chosen among at a time
 CLEARLY_BETTER = 0.05  # mean coverage by which a new document must beat the one published last time
 CLEARLY_LONGER = 1.2  # or so many times its text
 CLEARLY_ALIKE = 0.03  # Jaccard by which a kept document must be nearer than the centre of the star
@@ -80,6 +83,16 @@ class Nodes:
     preferred: NDArray[np.bool_]
     published: NDArray[np.bool_]
 
+    def at(self, which: Positions) -> Nodes:
+        """Some of the nodes."""
+        return Nodes(
+            self.standing[which],
+            self.weight[which],
+            self.characters[which],
+            self.preferred[which],
+            self.published[which],
+        )
+
 
 def strongest(edges: Edges) -> Edges:
     """One edge for each pair and direction: a person's decision first, then exact, near, overlap."""
@@ -118,11 +131,33 @@ def choose(edges: Edges, nodes: Nodes, by_coverage: bool) -> tuple[Positions, Po
     """
     count = nodes.standing.size
     centre, reason = np.arange(count), np.full(count, -1, np.int64)
-    involved = np.unique(np.concatenate((edges.keeps, edges.drops)))
-    if not involved.size:
-        return centre, reason
-    _Choice(edges, nodes, by_coverage).run(involved, centre, reason)
+    for some, which in _blocks(count, edges):
+        mine = edges.at(which)
+        keeps, drops = np.searchsorted(some, mine.keeps), np.searchsorted(some, mine.drops)
+        local = Edges(keeps, drops, mine.cover, mine.relation, mine.alike)
+        home, why = np.arange(some.size), np.full(some.size, -1, np.int64)
+        _Choice(local, nodes.at(some), by_coverage).run(home, why)
+        centre[some] = some[home]
+        reason[some] = np.where(why >= 0, which[why], -1)
     return centre, reason
+
+
+def _blocks(count: int, edges: Edges) -> Iterator[tuple[Positions, Positions]]:
+    """Whole connected components, some `BLOCK_NODES` nodes of them at a time: the nodes and the edges, ascending.
+
+    What is chosen in one component does not depend on others, and a choice holds its nodes as Python objects.
+    """
+    involved = distinct(np.concatenate((edges.keeps, edges.drops)))
+    label = components(count, edges)
+    by_label = np.argsort(label[edges.keeps], kind="stable")
+    edge_label = label[edges.keeps][by_label]
+    order = np.argsort(label[involved], kind="stable")
+    involved, node_label = involved[order], label[involved][order]
+    first = np.flatnonzero(opens_run(node_label))
+    for low, high in even_cuts(np.diff(first, append=involved.size), BLOCK_NODES):
+        start, end = first[low], first[high] if high < first.size else involved.size
+        here = slice(*np.searchsorted(edge_label, (node_label[start], node_label[end - 1] + 1)))
+        yield np.sort(involved[start:end]), np.sort(by_label[here])
 
 
 def merge(
@@ -197,17 +232,19 @@ class _Choice:
         self._keeps = keeps.tolist()
         self._nodes, self._by_coverage = nodes, by_coverage
         self._weight = nodes.weight.tolist()
+        self._preferred, self._standing = nodes.preferred.tolist(), nodes.standing.tolist()
         self._gone: set[int] = set()
         self._documents: dict[int, int] = {}  # documents that a node would stand for now, its own copies too
         self._covered: dict[int, int] = {}  # sum of its coverage of them, in thousandths
 
-    def run(self, involved: Positions, centre: Positions, reason: Positions) -> None:
+    def run(self, centre: Positions, reason: Positions) -> None:
         """Choose until nobody is left; fills `centre` and `reason`."""
-        for node in involved.tolist():
+        count = centre.size
+        for node in range(count):
             mine = range(self._out_first[node], self._out_first[node + 1])
             self._documents[node] = self._weight[node] + sum(self._weight[self._drops[e]] for e in mine)
             self._covered[node] = sum(self._cover[e] * self._weight[self._drops[e]] for e in mine)
-        heap = [(self._key(node), node) for node in involved.tolist()]
+        heap = [(self._key(node), node) for node in range(count)]
         heapq.heapify(heap)
         while heap:
             key, node = heapq.heappop(heap)
@@ -224,9 +261,8 @@ class _Choice:
 
     def _key(self, node: int) -> tuple[int, int, int, int]:
         """The smallest is chosen first."""
-        nodes = self._nodes
         covered = self._covered[node] if self._by_coverage else 0
-        return (-int(nodes.preferred[node]), -self._documents[node], -covered, int(nodes.standing[node]))
+        return (-self._preferred[node], -self._documents[node], -covered, self._standing[node])
 
     def _alive(self, node: int) -> list[int]:
         """The edges from `node` to those it would stand for now."""

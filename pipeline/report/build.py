@@ -56,26 +56,31 @@ class RunFacts:
     gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def write_report(folder: Path, facts: RunFacts, text_of: TextOf, compare: Compare) -> dict[str, Any]:
+def write_report(
+    folder: Path, facts: RunFacts, text_of: TextOf, compare: Compare, sources: Sources | None = None
+) -> dict[str, Any]:
     """Write report.json and report.html into `folder`, a generation about to be published; returns the report.
 
     Reads manifest, edits, evidence, related, dropped and learned from there. `text_of(source)` gives the cleaned text
-    of a kept document (KeyError or OSError when it cannot), `compare(dropped, kept)` the passages of both.
+    of a kept document (KeyError or OSError when it cannot), `compare(dropped, kept)` the passages of both; `sources`
+    finds rows of the manifest, for those who have it at hand.
     Raises OSError when a table is missing or the disk refuses.
     """
-    report = build_report(folder, facts, text_of, compare)
+    report = build_report(folder, facts, text_of, compare, sources)
     text = json.dumps(report, ensure_ascii=False, indent=1, sort_keys=False, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8", newline="\n")
     (folder / "report.html").write_text(render_page(report), encoding="utf-8", newline="\n")
     return report
 
 
-def build_report(folder: Path, facts: RunFacts, text_of: TextOf, compare: Compare) -> dict[str, Any]:
+def build_report(
+    folder: Path, facts: RunFacts, text_of: TextOf, compare: Compare, sources: Sources | None = None
+) -> dict[str, Any]:
     """The report as JSON-able values; its schema is docs/report.schema.json."""
     manifest_file, edits = open_table(folder, "manifest"), open_table(folder, "edits")
     evidence_file, dropped = open_table(folder, "evidence"), open_table(folder, "dropped")
     manifest = summary.read_manifest(manifest_file)
-    sources = Sources(manifest["source"])
+    sources = sources if sources is not None else Sources(manifest["source"])
     limits = thresholds(facts.config)
     characters = pc.fill_null(manifest["characters_out"], 0).to_numpy().astype(np.int64)
     evidence = evidence_file.columns([*EVIDENCE_COLUMNS, "lost_numbers", "lost_names", "lost_sentence_count"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.document import Edit, undo
@@ -71,6 +71,14 @@ def spread(rows: Sequence[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     return (chosen + again)[:limit]
 
 
+def describe(names: Collection[str], manifest: Table, sources: Sources) -> dict[str, dict[str, Any]]:
+    """What the manifest says of some documents."""
+    at = {name: row for name in names if (row := sources.row(name)) is not None}
+    columns = ["site", "language", "status", "canonical_source"]
+    found = dict(zip(at, manifest.take(list(at.values()), columns), strict=True))
+    return {name: found.get(name, {"site": None, "language": None}) for name in names}
+
+
 def choose_examples(
     removed: Removed, edits: Table, manifest: Table, sources: Sources, final_text: Callable[[str, Any], str | None]
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -78,11 +86,7 @@ def choose_examples(
     pools = {name: [row for _, row in totals.pool] for name, totals in removed.rules.items()}
     wanted = sorted({row for rows in pools.values() for row in rows})
     read = dict(zip(wanted, edits.take(wanted), strict=True))
-    about: dict[str, dict[str, Any]] = {}
-    for source in {row["source"] for row in read.values()}:
-        at = sources.row(source)
-        columns = ["source", "site", "language", "status", "canonical_source"]
-        about[source] = manifest.take([at], columns)[0] if at is not None else {"site": None, "language": None}
+    about = describe({row["source"] for row in read.values()}, manifest, sources)
     chosen = {
         name: spread([{**read[row], "site": about[read[row]["source"]]["site"]} for row in rows], SHOWN_EXAMPLES)
         for name, rows in pools.items()

@@ -26,18 +26,18 @@ class Sources:
     def __init__(self, column: pa.ChunkedArray | pa.Array) -> None:
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         self.names: pa.Array = array.cast(pa.large_string())
-        self._order: Rows = pc.sort_indices(self.names).to_numpy().astype(np.int64)
-        self._sorted: pa.Array = self.names.take(pa.array(self._order))
+        self._order: Rows = pc.sort_indices(self.names).to_numpy().astype(np.int64, copy=False)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def row(self, source: str) -> int | None:
         """The first row of `source`; None if there is none."""
-        at = bisect_left(self._sorted, source, key=_text)
-        if at < len(self._sorted) and self._sorted[at].as_py() == source:
-            return int(self._order[at])
-        return None
+        at = bisect_left(self._order, source, key=self._name)
+        return int(self._order[at]) if at < len(self) and self._name(self._order[at]) == source else None
+
+    def _name(self, row: np.int64) -> str:
+        return str(self.names[int(row)].as_py())
 
     def rows(self, sources: pa.Array) -> Rows:
         """The row of each of `sources`, -1 where there is none.
@@ -51,20 +51,17 @@ class Sources:
         encoded = sources.cast(pa.large_string()).dictionary_encode()
         unique = encoded.dictionary
         bounds = pc.min_max(unique).as_py()
-        low = bisect_left(self._sorted, bounds["min"], key=_text)
-        high = bisect_right(self._sorted, bounds["max"], key=_text)
+        low = bisect_left(self._order, bounds["min"], key=self._name)
+        high = bisect_right(self._order, bounds["max"], key=self._name)
         if high - low > FAR_APART * len(unique):
             each = [self.row(name) for name in unique.to_pylist()]
             single = np.array([-1 if row is None else row for row in each], dtype=np.int64)
             return np.asarray(single[encoded.indices.to_numpy()], dtype=np.int64)
-        found = pc.index_in(unique, value_set=self._sorted.slice(low, high - low)).fill_null(-1).to_numpy()
+        among = self.names.take(pa.array(self._order[low:high]))
+        found = pc.index_in(unique, value_set=among).fill_null(-1).to_numpy()
         position = np.where(found < 0, 0, found + low)
         rows = np.where(found < 0, -1, self._order[position])
         return np.asarray(rows[encoded.indices.to_numpy()], dtype=np.int64)
-
-
-def _text(value: pa.Scalar) -> str:
-    return str(value.as_py())
 
 
 class Table:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import pipeline
+from pipeline.allocator import give_back
 from pipeline.config import Config
 from pipeline.corpus.folder import CleanFolder, read_json, storage_errors
 from pipeline.corpus.parts import read_batch, remove_parts, write_json
@@ -187,16 +188,16 @@ def _run(
         cleaned, scratch = rows, folder.scratch
         learned = clock.run("learn", lambda: learn(cleaned) if learns(config) else nothing_learned())
         rows = clock.run("finish", lambda: finish(cleaned, plan, learned, config, executor, decisions))
-        rest_shared_pools()
+        rest()
         decided = clock.run("match", lambda: fates(rows, config, executor, scratch, decisions, published))
-        rest_shared_pools()
+        rest()
         clock.run(
             "write",
             lambda: write_corpus(
                 rows, decided, learned.table, config, executor, folder.next, scratch, published, dry_run
             ),
         )
-        rest_shared_pools()
+        rest()
         changes = changes_since(published, folder.next)
         summary = clock.run("report", lambda: report(folder.next, rows, config, decided, changes, decisions))
         result = result_of(folder, plan, changes, because, clock, stages, dry_run)
@@ -216,6 +217,12 @@ def _run(
         )
         after(folder, {*rows.parts, *cleaned.parts}, clock, stages)
     return RunResult(**{**vars(result), "published": new, "seconds": dict(clock.seconds)})
+
+
+def rest() -> None:
+    """Between two passes: gives the memory back that the first one needed, here and in the workers."""
+    rest_shared_pools()
+    give_back()
 
 
 def spooled(url: str, folder: Path) -> str:

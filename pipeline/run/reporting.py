@@ -17,6 +17,7 @@ from pipeline.config import Config, Gates
 from pipeline.decisions import Decision, Decisions
 from pipeline.dedup import compare
 from pipeline.report import Passage, RunFacts, write_report
+from pipeline.report.tables import Sources
 from pipeline.run.changes import Changes
 from pipeline.run.matching import DUPLICATE, FAILED, KEPT, Fates, places
 from pipeline.run.rows import Rows
@@ -35,15 +36,16 @@ def report(
         decision_problems=decisions.problems,
         gates=gates(config.gates, shares(fates, folder)),
     )
-    return write_report(folder, facts, texts(rows, fates), sides)
+    sources = Sources(fates.sources)
+    return write_report(folder, facts, texts(rows, sources), sides, sources)
 
 
-def texts(rows: Rows, fates: Fates) -> Any:
+def texts(rows: Rows, sources: Sources) -> Any:
     """`text_of(source)`: the cleaned text of a document of this run. Raises KeyError for another."""
 
     @lru_cache(maxsize=256)
     def text_of(source: str) -> str:
-        index = places(fates.sources, [source]).get(source)
+        index = sources.row(source)
         if index is None:
             raise KeyError(source)
         text = rows.column("text", np.array([index]))[0].as_py()
