@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.allocator import give_back
 from pipeline.config import Config
 from pipeline.dedup import evidence, near, overlap, result, stars
 from pipeline.dedup.lookup import distinct, places
@@ -54,7 +55,7 @@ def match(
     `never` and `always` are pairs of ranks that a person said are not, or are, duplicates; `prefer`: ranks to keep.
     The result does not depend on how documents are spread over parts, on their order there, or on the workers.
     """
-    job = _Job(make_layout(parts, folder), columns, config, executor, folder, never, always, prefer)
+    job = _Job(make_layout(parts, folder, columns.characters), columns, config, executor, folder, never, always, prefer)
     return job.run()
 
 
@@ -88,6 +89,7 @@ class _Job:
         """Run one phase and note its seconds."""
         start = time.perf_counter()
         phase()
+        give_back()  # a phase takes several times the memory that it leaves something in
         self.counts.setdefault("seconds", {})[name] = round(time.perf_counter() - start, 3)
 
     def _map(self, step: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from pipeline.dedup.words import Hashes, Positions
 from pipeline.errors import RunError
 
-GROUPS = 128  # parts are worked on in at most so many groups: that many files of each kind
-GROUP_DOCUMENTS = 2_500  # and in groups of at least so many documents: opening files has its price too
+GROUPS = 128  # parts are worked on in about so many groups: that many files of each kind
+GROUP_SIZE = 7_000_000  # characters of a group at least, where there are as many: opening files has its price too
+MOST_SIZE = 25_000_000  # at most, if no part is larger: a worker holds a group in memory, in a few arrays
+DOCUMENT_SIZE = 1_000  # what a document counts beside its characters: its signature, its place in each list
 _ALIGNMENT = 64  # bytes: a cache line
 
 
@@ -72,12 +74,16 @@ class Layout:
             yield int(self.first[part]), read_sketch(self.parts[part], columns)
 
 
-def make_layout(parts: Sequence[SketchPart], folder: Path) -> Layout:
-    """Write down the parts for the steps. Raises RunError when a sketch cannot be read."""
+def make_layout(parts: Sequence[SketchPart], folder: Path, characters: NDArray[np.int32]) -> Layout:
+    """Write down the parts for the steps. Raises RunError when a sketch cannot be read.
+
+    `characters`: int32, of each document, in the order of the parts' rows.
+    """
     sizes = [part.rows.size if part.rows is not None else _rows(part.sketch_path) for part in parts]
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)))
-    share = max(GROUP_DOCUMENTS, -(-int(first[-1]) // GROUPS))
-    cuts = np.unique(np.concatenate(([0], np.searchsorted(first, np.arange(share, first[-1], share)), [len(parts)])))
+    size = np.concatenate((np.zeros(1, np.int64), np.cumsum(characters + DOCUMENT_SIZE, dtype=np.int64)))[first]
+    share = max(GROUP_SIZE, min(MOST_SIZE, -(-int(size[-1]) // GROUPS)))
+    cuts = np.unique(np.concatenate(([0], np.searchsorted(size, np.arange(share, size[-1], share)), [len(parts)])))
     groups = tuple(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
     every = [part.rows for part in parts if part.rows is not None]
     np.save(folder / "rows.npy", np.concatenate(every).astype(np.int32) if every else np.zeros(0, np.int32))

@@ -41,14 +41,13 @@ class DocumentColumns:
 
     `rank` int64: its place in source order, a permutation of 0 to n - 1: the tie-breaker, and the number by which
     everything in `Matching` is indexed; `characters` int32 of clean text; `date` datetime64[s] or NaT; `published`:
-    was kept in the last published corpus. `origin` is not used: sketches hold the declared origins.
+    was kept in the last published corpus.
     """
 
     rank: NDArray[np.int64]
     characters: NDArray[np.int32]
     date: NDArray[np.datetime64]
     published: NDArray[np.bool_]
-    origin: NDArray[np.uint64] | None = None
 
 
 @dataclass(frozen=True)

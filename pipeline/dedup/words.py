@@ -242,7 +242,7 @@ def _code_points(text: str) -> Codes:
 
 def _split_chunk(texts: Sequence[str], stems: bool = True) -> Words:
     """`split` for texts that together make about one chunk."""
-    text = "\n\n".join(texts)
+    text = "\n\n".join([*texts, ""])  # so that the last one, too, ends as if another followed
     codes = _code_points(text)
     kind = _table().kind[codes]
     starts, ends, hashes, first_letters = [], [], [], []

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.allocator import give_back
 from pipeline.config import Config
 from pipeline.corpus.parts import part_file
 from pipeline.decisions import Decisions
@@ -153,13 +154,12 @@ def match_documents(
         )
         order.append(rank_of[run])
     ranks = np.concatenate(order)
-    table = rows.table(["characters_out", "date", "origin"], clean)
+    table = rows.table(["characters_out", "date"], clean)
     columns = DocumentColumns(
         rank=ranks,
         characters=table.column("characters_out").to_numpy().astype(np.int32)[ranks],
         date=dates(table.column("date"))[ranks],
         published=was_published(sources, clean, published)[ranks],
-        origin=table.column("origin").to_numpy()[ranks],
     )
 
     def pairs(named: object) -> set[tuple[int, int]]:
@@ -172,6 +172,7 @@ def match_documents(
     own = scratch / "matching"
     own.mkdir(exist_ok=True)
     preferred = {int(rank_of[i]) for i in places(sources, decisions.preferred()).values() if rank_of[i] >= 0}
+    give_back()
     return match(
         parts,
         columns,

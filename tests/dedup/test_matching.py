@@ -81,7 +81,7 @@ def test_order_and_parts_change_nothing(tmp_path_factory: pytest.TempPathFactory
     texts = corpus(seed, 50)
     order = random.Random(seed).sample(range(50), 50)
     one = find(texts, tmp_path_factory.mktemp("one"))
-    with mock.patch.object(parts, "GROUP_DOCUMENTS", 7):
+    with mock.patch.object(parts, "GROUP_SIZE", 7_000):
         other = find(texts, tmp_path_factory.mktemp("other"), order=order, batch=batch)
     assert one.evidence.table().equals(other.evidence.table())
     assert one.related.equals(other.related)

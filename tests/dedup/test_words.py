@@ -7,7 +7,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.dedup import words as module
@@ -45,6 +45,7 @@ def test_words_are_those_of_the_regular_expression(texts: list[str]) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(TEXTS | ALPHABETS)
+@example(["0:._", ""])
 def test_a_text_has_the_same_words_alone_and_in_a_batch(texts: list[str]) -> None:
     """Neighbours in a batch change nothing, nor do sentence borders depend on them."""
     together = split(texts)
