@@ -34,6 +34,7 @@ from pipeline.dedup.result import JUST_BELOW, Almost, Choice, DocumentColumns, M
 from pipeline.dedup.stars import DECIDED, EXACT, NEAR, Edges
 from pipeline.dedup.texts import find_texts
 from pipeline.dedup.words import Positions
+from pipeline.workers import rest_shared_pools
 
 CORPUS_DOCUMENTS = 2_000  # from so many on, the corpus itself says which words are rare
 SMALL_CHARACTERS = 15_000_000  # up to here matching takes a second or two: less than two workers take to start
@@ -332,7 +333,8 @@ class _Job:
     # -- the result
 
     def _report(self) -> Matching:
-        """Everything by rank."""
+        """Everything by rank. No step follows: the workers of this process, if it has any, need not wait."""
+        rest_shared_pools()
         choice = Choice(self.edges, self.texts.values, self.centre, self.reason)
         node_of_rank, node_rank = self.texts.node_of_rank, self.texts.rank
         canonical, relation = result.place(choice, node_rank, node_of_rank)

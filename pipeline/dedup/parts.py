@@ -22,7 +22,7 @@ from pipeline.errors import RunError
 
 GROUPS = 128  # parts are worked on in about so many groups: that many files of each kind
 GROUP_SIZE = 7_000_000  # characters of a group at least, where there are as many: opening files has its price too
-MOST_SIZE = 25_000_000  # at most, if no part is larger: a worker holds a group in memory, in a few arrays
+MOST_SIZE = 12_000_000  # at most, if no part is larger: a worker holds a group in memory, in a few arrays
 DOCUMENT_SIZE = 1_000  # what a document counts beside its characters: its signature, its place in each list
 _ALIGNMENT = 64  # bytes: a cache line
 
