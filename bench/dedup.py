@@ -46,6 +46,8 @@ class Processes:
     """Steps in worker processes."""
 
     def __init__(self, workers: int) -> None:
+        from pipeline.allocator import keep_freed_memory
+
         # Forked before any thread runs: as a run's workers, they find the modules imported already, and as children
         # they are counted in what this process used.
         self.pool = ProcessPoolExecutor(
@@ -74,7 +76,7 @@ def write_batch(path: str, start: int, end: int, folder: str, number: int) -> tu
     sketch, documents = f"{folder}/sketch-{number}.arrow", f"{folder}/documents-{number}.parquet"
     with pa.OSFile(sketch, "wb") as out, pa.ipc.new_file(out, table.schema) as writer:
         writer.write_table(table)
-    pq.write_table(pa.table({"text": strings(texts)}), documents, use_dictionary=False)
+    pq.write_table(pa.table({"text": strings(texts)}), documents, compression="lz4", use_dictionary=False)
     return sketch, documents, [len(text) for text in texts]
 
 

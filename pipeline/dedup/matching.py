@@ -159,8 +159,8 @@ class _Job:
         self.near_edges_decided = certain
         self.near_choice = stars.choose(certain, self.texts.values, config.keep == "best")
         centre = self.near_choice[0]
-        eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words) & config.overlap.find
-        pairs = self._share_rare_words(eligible)
+        eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words)
+        pairs = self._share_rare_words(eligible & config.overlap.find)
         marked = self._mark(centre, *unpack(pairs), certain.keeps, certain.drops)
         self._weigh_words(eligible, bool(marked.any()))
         if marked.any():

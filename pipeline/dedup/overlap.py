@@ -33,7 +33,8 @@ from pipeline.dedup.stars import OVERLAP, Edges
 from pipeline.dedup.words import Hashes, Positions, split, split_chunks
 
 MAX_PIECES = 64  # of the inverted index
-PIECE_DOCUMENTS = 4_000  # one piece of the index for so many documents: several workers join them
+PIECE_DOCUMENTS = 2_000  # one piece of the index for so many documents: several workers join them
+ENTRIES, MOST_ENTRIES = 300_000, 2_000_000  # of the joined pieces, added up at a time
 FULL_SCALE_DOCUMENTS = 60_000  # beyond so many documents fewer shingles of each are kept: 1 / scale of n / this
 LEAST_SHARED = 3  # kept shingles that a candidate pair shares at least
 LEAST_CONTAINMENT = 0.2  # of the kept shingles of the shorter; retellings measured: 0.47, unrelated pairs: 0.16
@@ -156,13 +157,14 @@ def telling_shingles(folder: Path, pieces: int, nodes: int) -> NDArray[np.uint32
     return total
 
 
-def cut_blocks(folder: Path, pieces: int, nodes: int, size: int = 2_000_000) -> list[tuple[int, int]]:
-    """Ranges of lower nodes with about `size` entries of the joined pieces each."""
+def cut_blocks(folder: Path, pieces: int, nodes: int) -> list[tuple[int, int]]:
+    """Ranges of lower nodes with about as many entries of the joined pieces each."""
     count = np.zeros(nodes + 1, np.int64)
     for piece in range(pieces):
         low, _ = unpack(load(folder / "joined" / str(piece), "pairs"))
         count[1:] += np.bincount(low, minlength=nodes)
     total = np.cumsum(count)
+    size = max(ENTRIES, min(MOST_ENTRIES, int(total[-1]) // MAX_PIECES))
     cuts = np.unique(np.concatenate(([0], np.searchsorted(total, np.arange(size, total[-1], size)), [nodes])))
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
