@@ -145,7 +145,8 @@ class _Job:
         a, b = found["a"][is_near], found["b"][is_near]
         a_of_b = found["shared"][is_near] / np.maximum(1, found["in_b"][is_near])
         b_of_a = found["shared"][is_near] / np.maximum(1, found["in_a"][is_near])
-        self.near_edges = stars.both_ways(a, b, a_of_b, b_of_a, NEAR, jaccard[is_near])
+        near_edges = stars.both_ways(a, b, a_of_b, b_of_a, NEAR, jaccard[is_near])
+        self.certain_edges = self._join_edges([near_edges, self._decided()])
         self.near_pairs = pack(a, b)  # ascending
         self.near_shingles = np.stack([found[name][is_near] for name in ("shared", "in_a", "in_b")])
         self.counts["near"] = {"candidate_pairs": sum(counts), "verified_pairs": int(a.size)}
@@ -155,8 +156,7 @@ class _Job:
     def _find_overlaps(self) -> None:
         """Coverage of the pairs that share rare word pairs or an origin."""
         config = self.config
-        certain = self._join_edges([self.near_edges, self._decided()])
-        self.near_edges_decided = certain
+        certain = self.certain_edges
         self.near_choice = stars.choose(certain, self.texts.values, config.keep == "best")
         centre = self.near_choice[0]
         eligible = (centre == np.arange(self.nodes)) & (self.words >= config.overlap.own_words)
@@ -271,16 +271,17 @@ class _Job:
 
     def _choose(self) -> None:
         """Stars over everything that was proved and everything that a person decided."""
-        self.edges = self._join_edges([self.near_edges, self.overlap_edges, self._decided()])
+        self.edges = self._join_edges([self.certain_edges, self.overlap_edges, self._decided()])
         centre, reason = self.near_choice
         dropped = np.flatnonzero(reason >= 0)
-        edge = self.near_edges_decided.at(reason[dropped])
+        edge = self.certain_edges.at(reason[dropped])
         known = self.edges.keeps * np.int64(self.nodes) + self.edges.drops
         reason = reason.copy()
         reason[dropped] = np.searchsorted(known, edge.keeps * np.int64(self.nodes) + edge.drops)  # among all
         values = self.texts.values
         centre, reason = stars.merge(self.edges, values, centre, reason, self.config.keep == "best")
         self.centre, self.reason = stars.move(self.edges, values, centre, reason)
+        del self.certain_edges, self.overlap_edges, self.near_choice
 
     def _join_edges(self, every: Sequence[Edges]) -> Edges:
         """Edges of several kinds as one, without what a person forbade."""

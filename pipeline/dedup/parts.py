@@ -179,13 +179,19 @@ def array(values: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     return np.where(bits, found, np.nan)
 
 
-def strings(values: Sequence[str | None]) -> pa.Array:
-    """Texts or nulls as an Arrow column; lone surrogates, which Arrow cannot hold, become question marks."""
-    raw = [value.encode("utf-8", "replace") if value else b"" for value in values]
-    offset = np.cumsum([0, *map(len, raw)]).astype(np.int32)
-    there = np.array([value is not None for value in values], bool)
-    valid = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-    return pa.Array.from_buffers(pa.string(), len(raw), [valid, pa.py_buffer(offset), pa.py_buffer(b"".join(raw))])
+def strings(values: Sequence[str]) -> pa.Array:
+    """Texts as an Arrow column; lone surrogates, which Arrow cannot hold, become question marks."""
+    return spread_strings(values, np.ones(len(values), bool))
+
+
+def spread_strings(values: Sequence[str], places: NDArray[np.bool_]) -> pa.Array:
+    """An Arrow column of as many rows as `places`, in the rows it names the texts in their order, elsewhere null."""
+    raw = [value.encode("utf-8", "replace") for value in values]
+    length = np.zeros(places.size + 1, np.int32)
+    length[1:][places] = [len(value) for value in raw]
+    valid = None if places.all() else pa.py_buffer(np.packbits(places, bitorder="little"))
+    offset = pa.py_buffer(np.cumsum(length, dtype=np.int32))
+    return pa.Array.from_buffers(pa.string(), places.size, [valid, offset, pa.py_buffer(b"".join(raw))])
 
 
 def string_lists(values: Sequence[Sequence[str]]) -> pa.Array:

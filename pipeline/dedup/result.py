@@ -16,7 +16,7 @@ from pipeline.dedup import evidence, stars
 from pipeline.dedup.lookup import is_in
 from pipeline.dedup.minhash import Bands
 from pipeline.dedup.near import Pairs, pack
-from pipeline.dedup.parts import column, string_lists, strings
+from pipeline.dedup.parts import column, spread_strings, string_lists, strings
 from pipeline.dedup.stars import EXACT, OVERLAP, Edges, Nodes
 from pipeline.dedup.stored import BATCH_ROWS, StoredTable
 from pipeline.dedup.words import Positions
@@ -134,15 +134,15 @@ def explain_kept(choice: Choice, canonical: Positions, node_of_rank: Positions, 
     labels = stars.components(choice.centre.size, choice.edges)
     reach = np.bincount(labels, choice.nodes.weight)[labels].astype(np.int64)
     policy = {"newest": ", the newest", "oldest": ", the oldest", "first": ", the first"}.get(config.keep, "")
-    reasons: list[str | None] = [None] * canonical.size
-    for rank in np.flatnonzero(size > 1).tolist():
+    reasons, chosen = [], size > 1
+    for rank in np.flatnonzero(chosen).tolist():
         node = int(node_of_rank[rank])
         said = f"kept: covers {size[rank] - 1:,} of {reach[node] - 1:,} others"
         said += f", {choice.nodes.characters[node]:,} characters{policy}"
         if choice.nodes.preferred[node]:
             said += "; a person preferred it"
-        reasons[rank] = said
-    return strings(reasons)
+        reasons.append(said)
+    return spread_strings(reasons, chosen)
 
 
 def tell_evidence(

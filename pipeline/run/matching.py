@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -88,7 +88,11 @@ def fates(
             status[index], why[index] = REJECTED, reason
     alone = restored(sources, decisions, status)
     why.update(dict.fromkeys(alone.tolist(), "kept: restored by a person's decision"))
-    result = Fates(
+    clean = np.setdiff1d(np.flatnonzero(status == KEPT), alone)
+    matching = None
+    if config.dedup and len(clean):
+        matching = match_documents(rows, clean, sources, config, executor, scratch, decisions, published)
+    before = Fates(
         sources,
         status,
         np.full(total, -1, np.int64),
@@ -102,11 +106,7 @@ def fates(
         {},
         {},
     )
-    clean = np.setdiff1d(np.flatnonzero(status == KEPT), alone)
-    if not config.dedup or len(clean) == 0:
-        return result
-    matching = match_documents(rows, clean, sources, config, executor, scratch, decisions, published)
-    return with_matching(result, clean, matching)
+    return before if matching is None else with_matching(before, clean, matching)
 
 
 def decided_against(sources: pa.ChunkedArray, decisions: Decisions) -> dict[int, str]:
@@ -154,13 +154,13 @@ def match_documents(
         )
         order.append(rank_of[run])
     ranks = np.concatenate(order)
-    table = rows.table(["characters_out", "date"], clean)
     columns = DocumentColumns(
         rank=ranks,
-        characters=table.column("characters_out").to_numpy().astype(np.int32)[ranks],
-        date=dates(table.column("date"))[ranks],
+        characters=rows.column("characters_out", clean).to_numpy().astype(np.int32)[ranks],
+        date=dates(rows.column("date", clean))[ranks],
         published=was_published(sources, clean, published)[ranks],
     )
+    del order
 
     def pairs(named: object) -> set[tuple[int, int]]:
         listed = [tuple(pair) for pair in named]  # type: ignore[attr-defined]
@@ -208,33 +208,25 @@ def was_published(sources: pa.ChunkedArray, clean: np.ndarray, published: Path |
 
 
 def with_matching(before: Fates, clean: np.ndarray, matching: Matching) -> Fates:
-    """The fates after matching, its ranks among clean documents turned into indices among all."""
+    """The fates after matching, its ranks among clean documents turned into indices among all; fills those given."""
     own = np.arange(len(clean))
     dropped = matching.canonical != own
-    status, canonical, relation = before.status.copy(), before.canonical.copy(), before.relation.copy()
-    jaccard, coverage, cluster = before.jaccard.copy(), before.coverage.copy(), before.cluster.copy()
     lost = clean[dropped]
-    status[lost] = DUPLICATE
-    canonical[lost] = clean[matching.canonical[dropped]]
-    relation[lost] = matching.relation[dropped]
-    jaccard[lost], coverage[lost] = matching.jaccard[dropped], matching.coverage[dropped]
+    before.status[lost] = DUPLICATE
+    before.canonical[lost] = clean[matching.canonical[dropped]]
+    before.relation[lost] = matching.relation[dropped]
+    before.jaccard[lost], before.coverage[lost] = matching.jaccard[dropped], matching.coverage[dropped]
     inside = matching.cluster >= 0
-    cluster[clean[inside]] = clean[matching.cluster[inside]]
-    rank_of = np.full(len(status), -1, np.int64)
+    before.cluster[clean[inside]] = clean[matching.cluster[inside]]
+    rank_of = np.full(len(before.status), -1, np.int64)
     rank_of[clean] = own
     why = pc.coalesce(before.why, matching.kept_why.take(pa.array(rank_of, mask=rank_of < 0)))
 
-    return Fates(
-        before.sources,
-        status,
-        canonical,
-        relation,
-        jaccard,
-        coverage,
-        cluster,
-        why,
-        Evidence(matching.evidence, clean),
-        in_source_order(matching.related, ("document_a", "document_b"), clean),
-        matching.recall,
-        matching.counts,
+    return replace(
+        before,
+        why=why,
+        evidence=Evidence(matching.evidence, clean),
+        related=in_source_order(matching.related, ("document_a", "document_b"), clean),
+        recall=matching.recall,
+        counts=matching.counts,
     )
