@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -35,42 +34,41 @@ def tickets(count: int) -> list[str]:
     return [f"Ticket {i} was opened by the night shift and closed by number {i * 7}" for i in range(count)]
 
 
-def test_time_grows_with_the_copies_not_with_their_pairs(tmp_path: Path) -> None:
-    """Four times as many copies of a page and of its variants take far less than sixteen times as long."""
+def test_work_grows_with_the_copies_not_with_their_pairs(tmp_path: Path) -> None:
+    """Four times as many variants of a page: about four times the pairs that are compared, and the memory for it."""
     words = invent(random.Random(12), 60)
 
-    def seconds(count: int) -> float:
+    def work(count: int) -> tuple[int, int]:
         texts = [" ".join([*words, f"page{i % (count // 2)}"]) for i in range(count)]
-        folder = tmp_path / str(count)
-        start = time.process_time()
-        found = find(texts, folder, batch=2_000)
+        tracemalloc.start()
+        found = find(texts, tmp_path / str(count), batch=2_000)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
         assert np.unique(found.canonical).size == 1
-        return time.process_time() - start
+        return found.counts["near"]["candidate_pairs"], peak
 
-    seconds(100)  # imports
-    small = seconds(1_000)
-    assert seconds(4_000) < 8 * small + 0.5
+    work(100)  # imports
+    (few_pairs, few_bytes), (many_pairs, many_bytes) = work(1_000), work(4_000)
+    assert many_pairs < 6 * few_pairs
+    assert many_bytes < 6 * few_bytes
 
 
 @pytest.mark.torture
 def test_a_hundred_thousand_copies_of_one_page(tmp_path: Path) -> None:
-    """They end under one document, in seconds."""
+    """They end under one document, and each was compared with few."""
     page = " ".join(invent(random.Random(13), 150))
     texts = [page if i % 2 else f"{page} page{i}" for i in range(100_000)]
-    start = time.process_time()
     found = find(texts, tmp_path, batch=5_000)
     assert np.unique(found.canonical).size == 1
-    assert time.process_time() - start < 120
     assert found.counts["near"]["candidate_pairs"] < 40 * len(texts)
 
 
 @pytest.mark.torture
 def test_fifty_thousand_lines(tmp_path: Path) -> None:
-    """One-line documents cost seconds, and hardly any is taken for another."""
-    start = time.process_time()
+    """Hardly any one-line document is taken for another, or compared with many."""
     found = find(tickets(50_000), tmp_path, batch=5_000)
-    assert time.process_time() - start < 120
     assert (found.relation == 0).mean() > 0.99
+    assert found.counts["near"]["candidate_pairs"] < 40 * 50_000
 
 
 @pytest.mark.torture
