@@ -31,6 +31,7 @@ from pipeline.run.rows import Rows
 
 BLOCK_DOCUMENTS = 10_000
 BLOCK_CHARACTERS = 32_000_000
+ROWS_AT_ONCE = 500
 DOCUMENTS_GROUP = 500  # rows: what a reader decodes to see one text
 SAME_FIELDS = ("title", "language", "url", "date", "author", "site", "kind", "format", "charset", "newlines")
 COUNTED = ("characters_in", "characters_out", "raw_sha256", "clean_sha256")
@@ -172,34 +173,26 @@ def write_block(
     plan = read_fates(Path(scratch), first, last)
     names = json.loads((Path(scratch) / "parts.json").read_text(encoding="utf-8"))
     rows = Rows(Path(parts), tuple(names), plan.column("part").to_numpy(), plan.column("row").to_numpy())
-    documents = rows.table([*SAME_FIELDS, *OWN_FIELDS])
-    block = Block(documents.to_pylist(), plan.drop_columns(["part", "row"]).to_pylist())
+    documents, fates = rows.table([*SAME_FIELDS, *OWN_FIELDS]), plan.drop_columns(["part", "row"])
+    tables: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in FRAGMENTED.items()}
+    kept = 0
     with writer(config, Path(folder), Path(scratch), published, number, dry_run) as write:
-        for row, fate in block:
-            if fate["status"] == KEPT:
-                row["output"], row["output_sha256"] = write(row, fate)
-    write_parquet(
-        pa.Table.from_pylist([manifest_row(row, fate) for row, fate in block], schema=MANIFEST),
-        Path(scratch) / f"manifest-{number:06d}.parquet",
-    )
-    edits = [{"source": row["source"], **edit} for row, _ in block for edit in row["edits"] or ()]
-    write_parquet(pa.Table.from_pylist(edits, schema=EDITS), Path(scratch) / f"edits-{number:06d}.parquet")
-    dropped = [dropped_row(row, fate) for row, fate in block if fate["status"] != KEPT]
-    write_parquet(pa.Table.from_pylist(dropped, schema=DROPPED), Path(scratch) / f"dropped-{number:06d}.parquet")
-    return sum(fate["status"] == KEPT for _, fate in block)
-
-
-class Block(Sequence[tuple[dict[str, Any], dict[str, Any]]]):
-    """Documents, each beside what becomes of it."""
-
-    def __init__(self, documents: list[dict[str, Any]], fates: list[dict[str, Any]]) -> None:
-        self._pairs = list(zip(documents, fates, strict=True))
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._pairs[index]
+        for at in range(0, len(documents), ROWS_AT_ONCE):  # as Python objects they take ten times the memory
+            some = documents.slice(at, ROWS_AT_ONCE).to_pylist(), fates.slice(at, ROWS_AT_ONCE).to_pylist()
+            for row, fate in zip(*some, strict=True):
+                if fate["status"] == KEPT:
+                    row["output"], row["output_sha256"] = write(row, fate)
+                    kept += 1
+            made = {
+                "manifest": [manifest_row(row, fate) for row, fate in zip(*some, strict=True)],
+                "edits": [{"source": row["source"], **edit} for row in some[0] for edit in row["edits"] or ()],
+                "dropped": [dropped_row(row, fate) for row, fate in zip(*some, strict=True) if fate["status"] != KEPT],
+            }
+            for name, schema in FRAGMENTED.items():
+                tables[name].append(pa.Table.from_pylist(made[name], schema=schema))
+    for name in FRAGMENTED:
+        write_parquet(pa.concat_tables(tables[name]).combine_chunks(), Path(scratch) / f"{name}-{number:06d}.parquet")
+    return kept
 
 
 @contextlib.contextmanager
@@ -220,16 +213,24 @@ def writer(
 
             yield write_line
     else:
-        name, gathered = f"documents/part-{number:05d}.parquet", []
+        name, tables = f"documents/part-{number:05d}.parquet", [DOCUMENTS.empty_table()]
+        gathered: list[dict[str, Any]] = []
+
+        def gather() -> None:
+            tables.append(pa.Table.from_pylist(gathered, schema=DOCUMENTS))
+            gathered.clear()
 
         def keep(row: dict[str, Any], _fate: dict[str, Any]) -> tuple[str, None]:
             gathered.append({**row, "sha256": row["clean_sha256"], "canonical": True})
+            if len(gathered) == ROWS_AT_ONCE:
+                gather()
             return name, None
 
         yield keep
-        if gathered:
+        gather()
+        table = pa.concat_tables(tables)
+        if len(table):
             (folder / "documents").mkdir(exist_ok=True)
-            table = pa.Table.from_pylist(gathered, schema=DOCUMENTS)
             write_parquet(table, folder / name, "zstd", DOCUMENTS_GROUP)
 
 
