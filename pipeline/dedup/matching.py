@@ -57,6 +57,7 @@ def match(
     The result does not depend on how documents are spread over parts, on their order there, or on the workers.
     """
     job = _Job(make_layout(parts, folder, columns.characters), columns, config, executor, folder, never, always, prefer)
+    del columns  # the job lets go of them, too, when it has found the texts
     return job.run()
 
 
@@ -65,7 +66,7 @@ class _Job:
     """One matching: the arrays that its phases share."""
 
     layout: Layout
-    columns: DocumentColumns
+    columns: DocumentColumns | None
     config: Config
     executor: Executor
     folder: Path
@@ -76,6 +77,7 @@ class _Job:
 
     def run(self) -> Matching:
         """All phases, in order."""
+        give_back()
         groups = range(len(self.layout.groups))
         self._time("read", self._find_nodes)
         self._time("sign", lambda: self._map(near.sign, [(self.folder, g, self.config) for g in groups]))
@@ -95,15 +97,18 @@ class _Job:
 
     def _map(self, step: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run one step for each of its arguments: here, if starting workers would cost more than the work."""
-        if self.columns.characters.sum(dtype=np.int64) <= SMALL_CHARACTERS:
+        if self.small:
             return [step(*some) for some in arguments]
         return list(self.executor.map(step, arguments))
 
     def _find_nodes(self) -> None:
         """Equal texts become one node."""
+        assert self.columns is not None
+        self.small = self.columns.characters.sum(dtype=np.int64) <= SMALL_CHARACTERS
         groups = range(len(self.layout.groups))
         self._map(near.read_hashes, [(self.folder, g) for g in groups])
         self.texts = find_texts(self.layout, self.columns, self.config.keep, self.never, self.prefer)
+        self.columns = None
         self.nodes = self.texts.count
         self.words = self.texts.words
         self.counts["documents"], self.counts["texts"] = self.layout.count, self.nodes

@@ -23,8 +23,9 @@ class Texts:
     """The distinct texts (nodes, in source order of the document that stands for each) of `n` documents.
 
     `rank` int64[nodes] of that document; `node_of_rank`, `text_of_rank` int64[n]; `text_of_node` int64[nodes]: a
-    text's number, which two nodes share if a person said that two equal documents are no duplicates; `words`
-    int32[nodes]; `values` for choosing; `origin_pairs`: packed pairs of nodes that declare one origin.
+    text's number, which two nodes share if a person said that two equal documents are no duplicates (both empty where
+    nobody said so of any documents); `words` int32[nodes]; `values` for choosing; `origin_pairs`: packed pairs of
+    nodes that declare one origin.
     """
 
     rank: Positions
@@ -80,8 +81,8 @@ def find_texts(
     return Texts(
         columns.rank[document],
         node_of[document_of],
-        same[document_of],
-        same[document],
+        same[document_of] if never else same[:0],
+        same[document] if never else same[:0],
         words[document],
         values,
         _same_origin(origin, node_of[owner]),

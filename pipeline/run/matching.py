@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.allocator import give_back
 from pipeline.config import Config
 from pipeline.corpus.parts import part_file
 from pipeline.decisions import Decisions
@@ -141,8 +140,6 @@ def match_documents(
     published: Path | None,
 ) -> Matching:
     """`dedup.match` over the clean documents; its ranks count clean documents in source order."""
-    rank_of = np.full(len(rows), -1, np.int64)
-    rank_of[clean] = np.arange(len(clean))
     parts, order = [], []
     for part, run in rows.by_part(clean):
         parts.append(
@@ -152,36 +149,41 @@ def match_documents(
                 rows.row[run],
             )
         )
-        order.append(rank_of[run])
-    ranks = np.concatenate(order)
-    columns = DocumentColumns(
-        rank=ranks,
-        characters=rows.column("characters_out", clean).to_numpy().astype(np.int32)[ranks],
-        date=dates(rows.column("date", clean))[ranks],
-        published=was_published(sources, clean, published)[ranks],
-    )
-    del order
+        order.append(np.searchsorted(clean, run))
 
     def pairs(named: object) -> set[tuple[int, int]]:
         listed = [tuple(pair) for pair in named]  # type: ignore[attr-defined]
         at = places(sources, [name for pair in listed for name in pair])
-        both = [(at[a], at[b]) for a, b in listed if a in at and b in at]
-        found = [(int(rank_of[a]), int(rank_of[b])) for a, b in both if rank_of[a] >= 0 and rank_of[b] >= 0]
-        return {(min(pair), max(pair)) for pair in found}
+        rank = ranks(at, clean)
+        both = [(rank[a], rank[b]) for a, b in listed if a in rank and b in rank]
+        return {(min(pair), max(pair)) for pair in both}
 
+    never, always = pairs(decisions.never_pairs()), pairs(decisions.always_pairs())
+    preferred = set(ranks(places(sources, decisions.preferred()), clean).values())
     own = scratch / "matching"
     own.mkdir(exist_ok=True)
-    preferred = {int(rank_of[i]) for i in places(sources, decisions.preferred()).values() if rank_of[i] >= 0}
-    give_back()
     return match(
-        parts,
-        columns,
-        config,
-        executor,
-        own,
-        pairs(decisions.never_pairs()),
-        pairs(decisions.always_pairs()),
-        preferred,
+        parts, document_columns(rows, clean, order, sources, published), config, executor, own, never, always, preferred
+    )
+
+
+def ranks(at: Mapping[str, int], clean: np.ndarray) -> dict[str, int]:
+    """The place among the `clean` documents (their indices, ascending) of those that stand at some indices."""
+    found = {name: int(np.searchsorted(clean, index)) for name, index in at.items()}
+    return {name: rank for name, rank in found.items() if rank < len(clean) and clean[rank] == at[name]}
+
+
+def document_columns(
+    rows: Rows, clean: np.ndarray, order: list[np.ndarray], sources: pa.ChunkedArray, published: Path | None
+) -> DocumentColumns:
+    """What matching needs of the clean documents, in the order of their parts; `order`: the ranks part by part."""
+    rank = np.concatenate(order)
+    order.clear()  # what is not needed while documents are matched is not held for each of them
+    return DocumentColumns(
+        rank=rank,
+        characters=rows.column("characters_out", clean).to_numpy().astype(np.int32)[rank],
+        date=dates(rows.column("date", clean))[rank],
+        published=was_published(sources, clean, published)[rank],
     )
 
 
