@@ -60,23 +60,23 @@ class Processes:
         return (future.result() for future in futures)
 
 
-def write_batch(path: str, start: int, end: int, folder: str, number: int) -> tuple[str, str, list[int]]:
+def write_batch(path: str, start: int, end: int, folder: str, number: int, overlap: bool) -> tuple[str, str, list[int]]:
     """Sketch the documents of one stretch of the file, as a run's workers do."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipeline.config import Config
+    from pipeline.config import Config, Overlap
     from pipeline.dedup import sketch_batch
     from pipeline.dedup.parts import strings
 
     with Path(path).open("rb") as file:
         file.seek(start)
         texts = [json.loads(line)["text"] for line in file.read(end - start).splitlines()]
-    table = sketch_batch(texts, [None] * len(texts), [()] * len(texts), Config())
+    table = sketch_batch(texts, [None] * len(texts), [()] * len(texts), Config(overlap=Overlap(find=overlap)))
     sketch, documents = f"{folder}/sketch-{number}.arrow", f"{folder}/documents-{number}.parquet"
     with pa.OSFile(sketch, "wb") as out, pa.ipc.new_file(out, table.schema) as writer:
         writer.write_table(table)
-    pq.write_table(pa.table({"text": strings(texts)}), documents, compression="lz4", use_dictionary=False)
+    pq.write_table(pa.table({"text": strings(texts)}), documents, compression="none", use_dictionary=False)
     return sketch, documents, [len(text) for text in texts]
 
 
@@ -107,7 +107,7 @@ def with_this(path: Path, workers: int, overlap: bool) -> tuple[list[int], dict[
     if cuts[-1] != at:
         cuts.append(at)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        steps = [(str(path), low, high, folder, i) for i, (low, high) in enumerate(pairwise(cuts))]
+        steps = [(str(path), low, high, folder, i, overlap) for i, (low, high) in enumerate(pairwise(cuts))]
         batches = list(executor.map(write_batch, steps))
         sketched = time.perf_counter()
         count = sum(len(lengths) for *_, lengths in batches)

@@ -18,7 +18,7 @@ from pipeline.dedup.words import Hashes, Positions, mix
 
 SCHEME = "affine32"
 EMPTY = np.uint32(0xFFFFFFFF)  # what datasketch starts from; no document with a shingle is told by it
-_BLOCK = 1 << 14  # shingles permuted at a time: 64 KiB stay in the nearest cache through all permutations
+_BLOCK = 1 << 15  # shingles permuted at a time: 128 KiB stay in a core's own cache through all permutations
 
 Signatures = NDArray[np.uint32]
 

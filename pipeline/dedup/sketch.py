@@ -52,8 +52,8 @@ def sketch_batch(
     `text_hash`: 128 bits of the text in NFC, whatever its spaces (of the title, if there is no text).
     `signature`: MinHash, all ones for a document of fewer words than a shingle. `shingles`: distinct, sorted.
     `frac`: FracMinHash (L. Irber et al., "Lightweight compositional analysis of metagenomes", 2022): the distinct
-    2-word shingles whose hash lies under 2**64 / `frac_scale`, sorted. `sentences`: one hash a sentence unit.
-    `origins`: a hash of each declared origin (url, videoId, guid, doi). `words`: how many.
+    2-word shingles whose hash lies under 2**64 / `frac_scale`, sorted; none without `overlap.find`.
+    `sentences`: one hash a sentence unit. `origins`: a hash of each declared origin (url, videoId, guid, doi). `words`: how many.
     """
     near = config.near
     count = len(texts)
@@ -111,16 +111,22 @@ def _sketch_chunk(words: Words, config: Config) -> tuple[NDArray[np.uint32], _Co
     starts, offset = shingle_starts(words.first, near.shingle_words)
     shingles = combine(words.hash, near.shingle_words)[starts]
     table = signatures(hash32(shingles), offset, near.permutations, near.seed)
-    pairs, pair_offset = shingle_starts(words.first, FRAC_WORDS)
-    frac = combine(words.hash, FRAC_WORDS)[pairs]
-    low = frac < np.uint64((1 << 64) // config.overlap.scale - 1) if config.overlap.scale > 1 else frac == frac
-    kept = np.concatenate((np.zeros(1, np.int64), np.cumsum(low)))[pair_offset]
     sentences = sentence_starts(words)
     first = np.searchsorted(sentences, words.first)
     return (
         table,
         distinct_runs(shingles, offset),
-        distinct_runs(frac[low], kept),
+        _frac(words, config),
         (sentence_hashes(words, sentences), np.diff(first)),
         np.diff(words.first),
     )
+
+
+def _frac(words: Words, config: Config) -> _Column:
+    """The kept 2-word shingles: none where no overlaps are sought."""
+    if not config.overlap.find:
+        return np.zeros(0, np.uint64), np.zeros(words.first.size - 1, np.int64)
+    pairs, offset = shingle_starts(words.first, FRAC_WORDS)
+    frac = combine(words.hash, FRAC_WORDS)[pairs]
+    low = frac < np.uint64((1 << 64) // config.overlap.scale - 1) if config.overlap.scale > 1 else frac == frac
+    return distinct_runs(frac[low], np.concatenate((np.zeros(1, np.int64), np.cumsum(low)))[offset])
