@@ -53,7 +53,8 @@ def sketch_batch(
     `signature`: MinHash, all ones for a document of fewer words than a shingle. `shingles`: distinct, sorted.
     `frac`: FracMinHash (L. Irber et al., "Lightweight compositional analysis of metagenomes", 2022): the distinct
     2-word shingles whose hash lies under 2**64 / `frac_scale`, sorted; none without `overlap.find`.
-    `sentences`: one hash a sentence unit. `origins`: a hash of each declared origin (url, videoId, guid, doi). `words`: how many.
+    `sentences`: one hash a sentence unit. `origins`: a hash of each declared origin (url, videoId, guid, doi).
+    `words`: how many.
     """
     near = config.near
     count = len(texts)
