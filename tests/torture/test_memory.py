@@ -14,7 +14,8 @@ from tests.run.corpora import sentence
 from tests.torture.harness import settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-PROMISED = 1_500  # MB of RSS, at any size
+PROMISED = 1_500  # MB of RSS, all processes together
+A_DOCUMENT = 400  # bytes that the peak of memory grows by for each document, its edges included
 
 
 def peaks(raw: Path, clean: Path, *options: str) -> dict[str, float]:
@@ -45,13 +46,15 @@ def test_memory_does_not_grow_with_documents(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 def test_two_gigabytes_in_a_gigabyte_and_a_half(tmp_path: Path) -> None:
-    """2 GB of JSONL take no more than the promise, and little more than a quarter of a gigabyte does."""
-    found = {}
+    """2 GB of JSONL take no more than the promise: what is added for each document is its place in a few arrays."""
+    found, documents = {}, {}
     for gigabytes in (0.25, 2):
         raw = tmp_path / f"raw{gigabytes}"
         raw.mkdir()
-        write_documents(raw / "feed.jsonl", gigabytes)
+        documents[gigabytes] = write_documents(raw / "feed.jsonl", gigabytes)
         found[gigabytes] = peaks(raw, tmp_path / f"clean{gigabytes}")
+        print(f"{gigabytes} GB, {documents[gigabytes]:,} documents: {found[gigabytes]}")
         (raw / "feed.jsonl").unlink()
     assert found[2]["Rss"] < PROMISED
-    assert found[2]["Pss_Anon"] < 1.3 * found[0.25]["Pss_Anon"]
+    added = (found[2]["Pss_Anon"] - found[0.25]["Pss_Anon"]) * 2**20 / (documents[2] - documents[0.25])
+    assert added < A_DOCUMENT
