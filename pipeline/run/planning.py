@@ -8,11 +8,11 @@ import importlib.metadata
 import json
 import platform
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pipeline
 from pipeline.config import Config
@@ -25,10 +25,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 SCANS_AHEAD = 64  # files digested ahead of the batches; bounds memory, keeps two threads busy
-CLEANING_SECTIONS = ("stages", "extractor", "reading", "extract", "boilerplate", "repeats", "garbled", "limits")
-SKETCH_SECTIONS = ("dedup", "near", "overlap")
+CLEANING = ("stages", "extractor", "reading", "extract", "boilerplate", "repeats", "garbled", "limits")
+SKETCHING = ("dedup", "near.permutations", "near.seed", "near.shingle_words", "overlap.find", "overlap.scale")
 LIBRARIES = ("trafilatura", "lxml", "ftfy", "resiliparse", "py3langid", "wordfreq", "charset-normalizer", "pyarrow")
-NOT_IN_THE_TEXT = ("batch_bytes", "batch_documents")  # settings of how, not of what
+NOT_IN_THE_TEXT = ("reading.batch_bytes", "reading.batch_documents")  # settings of how, not of what
 
 
 @functools.cache
@@ -46,11 +46,27 @@ def code_digest() -> str:
     return digest(pipeline.__version__, sha.hexdigest(), platform.python_version(), *versions)
 
 
+def flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def cleans(name: str) -> bool:
+    """Whether a setting, by its dotted name, has a say in a cleaned document or its sketch.
+
+    >>> [cleans(name) for name in ("limits.seconds", "near.seed", "near.recall", "threshold", "reading.batch_bytes")]
+    [True, True, False, False, False]
+    """
+    return name in SKETCHING or (name.split(".")[0] in CLEANING and name not in NOT_IN_THE_TEXT)
+
+
 def fingerprint(config: Config, decisions: Decisions) -> str:
     """Digest of all that a cleaned document depends on, but for its bytes and the decisions on it alone."""
-    settings = config.model_dump(mode="json", include={*CLEANING_SECTIONS, *SKETCH_SECTIONS})
-    for name in NOT_IN_THE_TEXT:
-        settings["reading"].pop(name)
+    settings = {name: value for name, value in flat(config.model_dump(mode="json")) if cleans(name)}
     wide = [d.as_json() for d in decisions.standing if d.scope in ("site", "everywhere")]
     return digest(code_digest(), json.dumps(settings, sort_keys=True), *wide)
 

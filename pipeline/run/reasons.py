@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pipeline
 from pipeline.config import Config
 from pipeline.decisions import Decisions
-from pipeline.run.planning import CLEANING_SECTIONS, SKETCH_SECTIONS, code_digest
+from pipeline.run.planning import cleans, code_digest, flat
 
 CLEANED = "every document is cleaned again"
 WRITTEN = "every document is matched and written again"
@@ -45,17 +45,8 @@ def reasons(last: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     for key in sorted({**before, **after}):
         was, is_now = before.get(key), after.get(key)
         if was != is_now:
-            again = CLEANED if key.split(".")[0] in (*CLEANING_SECTIONS, *SKETCH_SECTIONS) else WRITTEN
+            again = CLEANED if cleans(key) else WRITTEN
             found.append(f"{key} was {was!r} and is {is_now!r}: {again}")
     if last["decisions"] != now["decisions"]:
         found.append("decisions.jsonl has changed: what its decisions concern is done again")
     return tuple(found)
-
-
-def flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their dotted names."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{before}{name}.")
-        else:
-            yield before + name, value

@@ -114,6 +114,37 @@ def test_another_setting_cleans_again_and_says_why(raw, tmp_path):
     assert once_more(raw, clean, threshold=0.9, stages="encoding").reasons == ()
 
 
+@pytest.mark.parametrize(
+    ("settings", "again"),
+    [
+        ({"near": {"recall": 0.9}}, False),
+        ({"overlap": {"own_words": 80, "contained": 0.95, "common": 40}}, False),
+        ({"coverage": 0.7}, False),
+        ({"keep": "newest"}, False),
+        ({"near": {"seed": 2}}, True),
+        ({"near": {"shingle_words": 4}}, True),
+        ({"overlap": {"find": False}}, True),
+        ({"overlap": {"scale": 2}}, True),
+        ({"garbled": {"remove": False}}, True),
+    ],
+)
+def test_settings_of_matching_clean_nothing_again(tmp_path, settings, again):
+    """Only what cleaned texts and their sketches are made with; the corpus is that of a run from scratch either way."""
+    raw = write_corpus(tmp_path / "raw", seed=4, articles=4)
+    first = once_more(raw, tmp_path / "clean")
+    second = once_more(raw, tmp_path / "clean", **settings)
+    assert second.new_units == (first.new_units if again else 0)
+    assert all(reason.endswith("cleaned again" if again else "written again") for reason in second.reasons)
+    assert second.reasons
+    once_more(raw, tmp_path / "scratch", **settings)
+    assert without_report(tree(tmp_path / "clean")) == without_report(tree(tmp_path / "scratch"))
+
+
+def without_report(files: dict[str, bytes]) -> dict[str, bytes]:
+    """A corpus without what tells of changes since the last run, which the first has none of."""
+    return {name: data for name, data in files.items() if not name.startswith("report.")}
+
+
 def test_another_version_cleans_again_and_says_why(raw, tmp_path, monkeypatch):
     """A new version cleans everything again and names both versions."""
     import pipeline
