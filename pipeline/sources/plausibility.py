@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 
-_RUN = re.compile(r"(?:[^\W\d_]|[^\x00-\x7f])+")  # a word, with whatever foreign matter stands in it
+_RUN = re.compile(r"[A-Za-z\x80-\U0010ffff]+")  # a word, with whatever foreign matter stands in it
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 GOOD, CAPITAL, PUNCTUATION, NEUTRAL, ODD, WRONG = 1.0, 0.9, 0.9, 0.6, -1.0, -2.0
