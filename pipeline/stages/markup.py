@@ -25,7 +25,7 @@ WIKILINK = re.compile(r"\[\[([^\[\]\n|]{1,300}+)(?:\|([^\[\]\n]{0,500}+))?\]\]")
 NOT_A_NOTE = re.compile(
     r"[$\"=<>&;{}]|^\s*[-:]|^[\s\d.,+-]*$|^\s*(?:File|Image|Category|Datei|Fichier):", re.IGNORECASE
 )
-SLUG = re.compile(r"[^\s_]+(?:_[^\s_]+)+")
+SLUG = re.compile(r"(?<!\S)[^\s_]+(?:_[^\s_]+)+")  # from where a word starts: searching takes linear time, too
 EMBEDDED = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|bmp|avif|pdf|mp3|mp4|webm)\s*$", re.IGNORECASE)
 SCAFFOLD = re.compile(
     r"(?P<label>[^\W\d_][\w ]{0,24}):{1,2}[ \t]*+"
