@@ -24,7 +24,7 @@ from pipeline.review.pages import changes_in_context
 from pipeline.review.published import Published
 from pipeline.terminal import visible
 
-_LINE_END = re.compile(r"\s*\n\s*")
+_LINE_END = re.compile(r"(?<!\s)[^\S\n]*\n\s*")
 SHOWN_CHANGES = 200  # of one document; the review shows all of them
 SHOWN_LOST = 20  # sentences
 COLOURS = {

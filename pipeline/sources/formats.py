@@ -24,7 +24,7 @@ _BY_SUFFIX: dict[str, Came] = {
 _TABLES = {"csv": "CSV", "tsv": "TSV"}
 _BLANK = b" \t\r\n\f"
 # The start of a page, after what may stand before it: a byte order mark, an XML declaration, comments.
-_BEFORE = r"\ufeff?\s*(?:<\?xml[^>]{0,500}\?>\s*)?(?:<!--(?:(?!-->).){0,4000}-->\s*)*"
+_BEFORE = r"\A\ufeff?\s*(?:<\?xml[^>]{0,500}\?>\s*)?(?:<!--(?:(?!-->).){0,4000}-->\s*)*"
 _PAGE = re.compile(_BEFORE + r"(?:<!doctype\s+html\b|<html\b)", re.IGNORECASE | re.DOTALL)
 # https://mimesniff.spec.whatwg.org/#rules-for-identifying-an-unknown-mime-type, less <!-- and the shortest tags
 _FRAGMENT = re.compile(

@@ -13,9 +13,10 @@ from pipeline.sources.records import SourceFile
 
 REMOTE_BUFFER = 1 << 20  # bytes; fsspec's own readline asks for small pieces
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s'\"]*[^\s'\":;,.)]")
+_QUERY = re.compile(r"(://(?:(?!://)[^\s?#])*)\?[^\s'\"]*[^\s'\":;,.)]")
 _SECRET = re.compile(
-    r"(?i)([\w-]*(?:secret|passw|token|signature|credential|access_?key)[\w-]*\s*[=:]\s*)(['\"]?)[^\s'\",&]+\2"
+    r"(?i)((?<![\w-])(?=[\w-]*(?:secret|passw|token|signature|credential|access_?key))[\w-]++\s*+[=:]\s*+)"
+    r"(['\"]?)[^\s'\",&]+\2"
 )
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 

@@ -82,7 +82,7 @@ _MONTH_DAY = re.compile(r"\b([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? +(\d{
 _URL_DATE = re.compile(r"/((?:19|20)\d{2})[/-](\d{1,2})[/-](\d{1,2})(?=[/_.-]|$)")
 
 # What stands between a title and the name of its site.
-_SEPARATOR = re.compile(r"\s+[|–—\-·•«»:/~]+\s+|\s*[|»]\s*")
+_SEPARATOR = re.compile(r"(?<!\s)\s+(?:[|–—\-·•«»:/~]+\s+|[|»]\s*)|[|»]\s*")
 _BY = re.compile(r"^(?:by|von|par|por|door|di)[:\s]\s*", re.IGNORECASE)
 
 

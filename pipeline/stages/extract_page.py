@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # A declared encoding in the page is about its bytes; ours are UTF-8 whatever it says (the parser is told so).
 # An XML declaration makes libxml2 believe it all the same: it goes.
-_XML_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,300}\?>", re.IGNORECASE)
+_XML_DECLARATION = re.compile(r"(?<!\s)\s*<\?xml[^>]{0,300}\?>", re.IGNORECASE)
 
 # `<html … />` would end the document before it began (libxml2 takes the slash at its word).
 _EMPTY_ROOT = re.compile(r"(<html\b[^<>]{0,2000}?)\s*/>", re.IGNORECASE)

@@ -17,7 +17,7 @@ NOT_PROSE = re.compile(
     r"[ ]{4}|\t|[ ]*(?:[|#$%•·▪●◦*+–—-](?:\s|\||#)|\d{1,3}[.)]\s|[A-Z][\w .'’-]{0,24}:\s)|[ ]*[`{}<\[(/@\\]"
 )
 CODE_CHARACTERS = re.compile(r"[{}=<>\\`_|~^]|\(\s*\)|://|;$|->|::")
-SENTENCE_END = re.compile(r"[.!?…]++[\"”’»)\]]*+(?=\s)")
+SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"”’»)\]]*+(?=\s)")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 AFTER_STOP = re.compile(r"\.[ \n]+([A-Za-z])(?=[a-z ])")
 ABBREVIATION_LIST = (

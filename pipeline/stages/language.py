@@ -58,7 +58,7 @@ _CLOSE = (
     {"gl", "pt"},
     {"hi", "mr", "ne"},
 )
-_TAG = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_][A-Za-z0-9_-]*)?(?:\.[A-Za-z0-9-]+)?\s*")
+_TAG = re.compile(r"\A\s*([A-Za-z]{2,3})(?:[-_][A-Za-z0-9_-]*)?(?:\.[A-Za-z0-9-]+)?\s*")
 
 # Script blocks in which one language is written, or very nearly one: first and last code point.
 _SCRIPTS = (

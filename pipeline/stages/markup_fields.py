@@ -14,7 +14,7 @@ MAX_VALUES = 5_000  # aliases can make a small block stand for billions of value
 
 OPENING = re.compile(r"---[ \t]*\r?\n(?=[^\s#-]|#[^\n]*\n)")  # a rule is followed by a blank line, front matter is not
 CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
-BLANK = re.compile(r"(?:[ \t]*\r?\n)*+")
+BLANK = re.compile(r"^(?:[ \t]*\r?\n)*+", re.MULTILINE)
 KEY = re.compile(r"[^\W\d][\w.-]{0,60}(?: [\w.-]{1,40})?")
 KEY_LINE = re.compile(r"(?P<key>[^\W\d][\w.-]{0,60}):(?:[ \t]+(?P<value>[^\n]*?))?[ \t]*\r?")
 # A value that YAML reads as exactly the characters that stand there.

@@ -15,7 +15,7 @@ MIN_WORDS = 3  # shorter headings say little alone ("Summary"); they count when 
 MOST_WORDS = 30
 MIN_PROSE_WORDS = 20  # the first paragraph below a lone headline
 MOST_SITE_WORDS = 5  # words of a site's name behind the headline
-_SITE_MARK = re.compile(r"\s+[|–—»«·•:-]{1,2}\s+")
+_SITE_MARK = re.compile(r"(?<!\s)\s+[|–—»«·•:-]{1,2}\s+")
 _GREETING = frozenset(
     [
         "dear",
@@ -54,7 +54,7 @@ _BYLINE = frozenset(
         "source",
     ]
 )
-_LIST_MARK = re.compile(r"[•‣◦▪·*+>|–—-]\s|\d+[.)]\s|\[|\(")
+_LIST_MARK = re.compile(r"[•‣◦▪·*+>|–—-]\s|(?<!\d)\d+[.)]\s|\[|\(")
 _SPEAKER = re.compile(r"[^\W\d_][\w .]{0,30}:\s")
 
 

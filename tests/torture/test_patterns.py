@@ -9,8 +9,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 
-import pytest
-
 import pipeline
 
 SIZES = (2_000, 8_000)  # characters
@@ -96,7 +94,6 @@ def test_the_measure_tells_a_bad_pattern() -> None:
     assert not grows(re.compile(r"\s"))
 
 
-@pytest.mark.torture
 def test_every_pattern_is_linear() -> None:
     """No pattern of the product takes more than linear time on any of the attacks, searched or matched."""
     found = list(patterns())
