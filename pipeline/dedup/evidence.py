@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from pipeline.dedup.lookup import distinct
 from pipeline.dedup.marks import lost_marks
 from pipeline.dedup.near import intersections, node_rows
 from pipeline.dedup.overlap import WORDS, take_marks, take_units
-from pipeline.dedup.parts import Store, array, column, even_cuts, load_all, ranges, save, string_lists
+from pipeline.dedup.parts import Store, array, column, even_cuts, load_all, ranges, string_lists
 from pipeline.dedup.stored import StoredTable
 from pipeline.dedup.words import Positions
 
@@ -47,8 +46,8 @@ SCHEMA = pa.schema(
 def find_losses(folder: Path, group: int) -> None:
     """Step: the evidence of a group's dropped nodes (`dropped`, ascending by node), stored.
 
-    `figures` get the columns `FIGURES`, `losses` (a `StoredTable`, by node) those of `LOSSES`. Both texts are compared
-    as they were cleaned; shingles as in the near step.
+    `losses`, a `StoredTable`, gets `node` and the columns of `LOSSES`. Both texts are compared as they were cleaned;
+    shingles as in the near step.
     """
     nodes, _ = node_rows(folder, group)
     pairs = load_all(folder / "dropped")
@@ -60,31 +59,24 @@ def find_losses(folder: Path, group: int) -> None:
     found_now = intersections(Store(folder, "shingles"), nodes[unknown], centres[unknown])
     for known, found in zip(shingles, found_now, strict=True):
         known[unknown] = found
-    cuts = even_cuts(pairs["words"][mine], WORDS) or [(0, 0)]
-    figures = []
-
-    def tables() -> Iterator[pa.Table]:
-        for low, high in cuts:
-            table = _losses(store, nodes[low:high], centres[low:high], tuple(each[low:high] for each in shingles))
-            figures.append(table.select(FIGURES))
-            yield table
-
-    StoredTable.write(folder / "losses" / str(group), LOSSES, tables())
-    found = pa.concat_tables(figures)
-    save(folder / "figures" / str(group), node=nodes, **{name: array(found[name]) for name in FIGURES})
+    tables = (
+        _losses(store, nodes[low:high], centres[low:high], tuple(each[low:high] for each in shingles))
+        for low, high in even_cuts(pairs["words"][mine], WORDS)
+    )
+    StoredTable.write(folder / "losses" / str(group), pa.schema([("node", pa.int64()), *LOSSES]), tables)
 
 
 class Losses:
     """What `find_losses` stored of all dropped nodes: `node` and the `FIGURES` here, the rest in its files."""
 
     def __init__(self, folder: Path, groups: int) -> None:
-        self._folder = folder
-        each = [load_all(folder / "figures" / str(group)) for group in range(groups)]
-        size = np.array([some["node"].size for some in each])
-        node = np.concatenate([some["node"] for some in each])
+        self._stored = [StoredTable(folder / "losses" / str(group)) for group in range(groups)]
+        each = [stored.table().select(["node", *FIGURES]) for stored in self._stored]
+        size, found = np.array([table.num_rows for table in each]), pa.concat_tables(each)
+        node = array(found["node"])
         order = np.argsort(node)
         self.node = node[order]
-        self.figures = {name: np.concatenate([some[name] for some in each])[order] for name in FIGURES}
+        self.figures = {name: array(found[name])[order] for name in FIGURES}
         self._group = np.repeat(np.arange(groups, dtype=np.int32), size)[order]
         self._row = ranges(np.zeros(groups, np.int64), size)[order]
 
@@ -99,7 +91,7 @@ class Losses:
         order = np.argsort(group, kind="stable")
         tables = [LOSSES.empty_table()]
         for run in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if order.size else []:
-            stored = StoredTable(self._folder / "losses" / str(group[run[0]])).table()
+            stored = self._stored[group[run[0]]].table().select(LOSSES.names)
             tables.append(stored.take(column(row[run])))
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
@@ -119,6 +111,7 @@ def _losses(store: Store, nodes: Positions, centres: Positions, shingles: tuple[
     union = in_x + in_y - shared
     return pa.table(
         {
+            "node": column(nodes),
             "jaccard": column(np.divide(shared, union, out=np.ones(nodes.size), where=union > 0)),
             "coverage": column(there),
             "coverage_back": column(back),

@@ -276,7 +276,7 @@ class _Job:
 
     def _choose(self) -> None:
         """Stars over everything that was proved and everything that a person decided."""
-        self.edges = self._join_edges([self.certain_edges, self.overlap_edges, self._decided()])
+        self.edges = self._join_edges([self.certain_edges, self.overlap_edges])
         centre, reason = self.near_choice
         dropped = np.flatnonzero(reason >= 0)
         edge = self.certain_edges.at(reason[dropped])

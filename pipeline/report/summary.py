@@ -59,8 +59,8 @@ def read_manifest(table: Table) -> pa.Table:
 
 def count_documents(manifest: pa.Table) -> dict[str, Any]:
     """Documents by status and relation, and characters before, after cleaning and kept."""
-    status = Counter(_counts(manifest["status"]))
-    relation = Counter(_counts(pc.drop_null(manifest["relation"])))
+    status = Counter(counts(manifest["status"]))
+    relation = Counter(counts(manifest["relation"]))
     kept = pc.equal(manifest["status"], "kept")
     usable = pc.or_(kept, pc.equal(manifest["status"], "duplicate"))
     return {
@@ -82,7 +82,9 @@ def _sum(column: pa.ChunkedArray) -> int:
     return int(pc.sum(column).as_py() or 0)
 
 
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+def counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value stands in a column, nulls left out."""
+    column = pc.drop_null(column)
     return {pair["values"].as_py(): pair["counts"].as_py() for pair in pc.value_counts(column)}
 
 

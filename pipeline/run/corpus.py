@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -322,10 +321,12 @@ def result_of(
     dry_run: bool,
 ) -> RunResult:
     """The result, before it is published."""
+    from pipeline.report.summary import counts  # imported ahead, with the report
+
     table = pq.read_table(
         folder.next / "manifest.parquet", columns=["status", "relation", "characters_in", "characters_out"]
     )
-    statuses, relations = counted(table.column("status")), counted(table.column("relation"))
+    statuses, relations = counts(table.column("status")), counts(table.column("relation"))
     return RunResult(
         clean=folder.path,
         documents=table.num_rows,
@@ -344,11 +345,6 @@ def result_of(
         stage_seconds=dict(stages),
         report_path=folder.path / "report.html",
     )
-
-
-def counted(column: pa.ChunkedArray) -> dict[str, int]:
-    """How often each value stands in a column, nulls left out."""
-    return {pair["values"]: pair["counts"] for pair in column.drop_null().value_counts().to_pylist()}
 
 
 def check_gates(summary: Mapping[str, Any], folder: CleanFolder) -> None:

@@ -63,7 +63,8 @@ def write_corpus(
 ) -> None:  # fmt: skip
     """Writes every table, and unless `dry_run` the kept documents, into `folder`."""
     outputs, same = output_paths(fates, config), same_text(rows, fates)
-    tables = (fates_table(*some, rows, fates, outputs, same) for some in cuts(len(rows)))
+    starts = range(0, len(rows), FATES_ROWS)
+    tables = (fates_table(slice(at, at + FATES_ROWS), rows, fates, outputs, same) for at in starts)
     StoredTable.write(scratch / FATES_FILE, FATES, tables)
     names_path = scratch / "parts.json"
     names_path.write_text(json.dumps(rows.parts), encoding="utf-8")
@@ -89,11 +90,6 @@ def write_corpus(
     write_parquet(learned.select(LEARNED.names).cast(LEARNED), folder / "learned.parquet", "zstd")
 
 
-def cuts(count: int) -> Iterator[tuple[int, int]]:
-    """Runs of `FATES_ROWS` of so many documents, `(first, last)`."""
-    return ((first, min(first + FATES_ROWS, count)) for first in range(0, count, FATES_ROWS))
-
-
 def blocks(rows: Rows) -> list[tuple[int, int]]:
     """Runs of documents, `(first, last)`, that one worker writes at a time."""
     characters = rows.column("characters_out").to_numpy() if len(rows) else np.empty(0, np.int64)
@@ -108,12 +104,11 @@ def blocks(rows: Rows) -> list[tuple[int, int]]:
     return borders
 
 
-def fates_table(first: int, last: int, rows: Rows, fates: Fates, outputs: pa.Array, same: np.ndarray) -> pa.Table:
-    """What the writing workers need of the documents `first` to `last - 1`.
+def fates_table(some: slice, rows: Rows, fates: Fates, outputs: pa.Array, same: np.ndarray) -> pa.Table:
+    """What the writing workers need of some documents.
 
     `outputs`, `same`: of all documents, what `output_paths` and `same_text` give.
     """
-    some = slice(first, last)
     canonical, cluster = fates.canonical[some], fates.cluster[some]
     canonical_sources = fates.sources.take(pa.array(canonical, mask=canonical < 0))
     names = fates.sources.take(pa.array(cluster, mask=cluster < 0)).to_pylist()
@@ -127,9 +122,9 @@ def fates_table(first: int, last: int, rows: Rows, fates: Fates, outputs: pa.Arr
             pa.array(fates.coverage[some], from_pandas=True),
             canonical_sources,
             pa.array([None if name is None else document_id(name) for name in names], pa.string()),
-            outputs.slice(first, last - first),
+            outputs[some],
             pa.array(same[some], pa.bool_()),
-            fates.why.slice(first, last - first),
+            fates.why[some],
         ],
         schema=FATES,
     )
@@ -178,15 +173,16 @@ def write_block(
     kept = 0
     with writer(config, Path(folder), Path(scratch), published, number, dry_run) as write:
         for at in range(0, len(documents), ROWS_AT_ONCE):  # as Python objects they take ten times the memory
-            some = documents.slice(at, ROWS_AT_ONCE).to_pylist(), fates.slice(at, ROWS_AT_ONCE).to_pylist()
-            for row, fate in zip(*some, strict=True):
+            both = (table.slice(at, ROWS_AT_ONCE).to_pylist() for table in (documents, fates))
+            some = list(zip(*both, strict=True))
+            for row, fate in some:
                 if fate["status"] == KEPT:
                     row["output"], row["output_sha256"] = write(row, fate)
                     kept += 1
             made = {
-                "manifest": [manifest_row(row, fate) for row, fate in zip(*some, strict=True)],
-                "edits": [{"source": row["source"], **edit} for row in some[0] for edit in row["edits"] or ()],
-                "dropped": [dropped_row(row, fate) for row, fate in zip(*some, strict=True) if fate["status"] != KEPT],
+                "manifest": [manifest_row(row, fate) for row, fate in some],
+                "edits": [{"source": row["source"], **edit} for row, _ in some for edit in row["edits"] or ()],
+                "dropped": [dropped_row(row, fate) for row, fate in some if fate["status"] != KEPT],
             }
             for name, schema in FRAGMENTED.items():
                 tables[name].append(pa.Table.from_pylist(made[name], schema=schema))
